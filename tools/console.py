@@ -1,0 +1,47 @@
+"""What a tool shows while it works: steps, their durations, closing tables.
+
+The only module that knows rich. Progress goes to stderr, so that stdout stays for results and `--json`.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.table import Table
+
+stderr = Console(stderr=True, highlight=False, soft_wrap=True)
+stdout = Console(highlight=False, soft_wrap=True)
+
+
+class Skip(Exception):  # noqa: N818 - an outcome, not an error
+    """Raised inside a step to report that there was nothing to do, and why."""
+
+
+@contextmanager
+def step(title: str) -> Iterator[None]:
+    """Print `==> title`, then `ok 12.4 s`, `skip reason` or `FAIL 12.4 s` when the block ends."""
+    stderr.print(f"[bold]==>[/] {title}")
+    start = time.monotonic()
+    try:
+        yield
+    except Skip as reason:
+        stderr.print(f"[yellow]skip[/] {reason}")
+    except BaseException:
+        stderr.print(f"[bold red]FAIL[/] {time.monotonic() - start:.1f} s")
+        raise
+    else:
+        stderr.print(f"[green]ok[/] {time.monotonic() - start:.1f} s")
+
+
+def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+    """Print a closing table on stderr; a column whose cells are all numbers is aligned right."""
+    view = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")
+    for index, name in enumerate(columns):
+        numeric = all(isinstance(row[index], (int, float)) for row in rows) and bool(rows)
+        view.add_column(name, justify="right" if numeric else "left", overflow="fold")
+    for row in rows:
+        view.add_row(*(str(cell) for cell in row))
+    stderr.print(view)

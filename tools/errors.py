@@ -1,0 +1,30 @@
+"""The base of every error that a tool reports: one message for the user, one exit code."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from typing import ClassVar
+
+
+class ToolError(Exception):
+    """A decision that the user has to take; subclasses name the decision and its exit code.
+
+    The message says, in this order: the subject and its value, what was expected and where that comes
+    from, what was found, and the next command to try.
+    """
+
+    exit_code: ClassVar[int] = 1
+
+
+def exit_with(main: Callable[[], int]) -> None:
+    """Run `main` and exit with its code; a ToolError becomes one line on stderr and its exit code."""
+    try:
+        code = main()
+    except ToolError as error:
+        print(f"error: {error}", file=sys.stderr)
+        code = error.exit_code
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        code = 130
+    sys.exit(code)

@@ -1,0 +1,1 @@
+"""Packages that vLLM carries under their own names."""
