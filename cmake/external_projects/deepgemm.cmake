@@ -5,14 +5,28 @@ include(deepgemm_add_extension)
 include(deepgemm_compile_options)
 include(deepgemm_compiler_cache)
 include(deepgemm_embed_cubins)
-include(deepgemm_find_nvcc)
+include(deepgemm_find_toolkit)
 include(deepgemm_install)
 include(deepgemm_interpreters)
 
-set(source "${CMAKE_SOURCE_DIR}/csrc/deep_gemm")
-set(families fp8_gemm)
-set(host_sources "${source}/host/host.cpp")
-set(binding_sources "${source}/binding/binding.cpp")
+# Kernel families: aot/<family>.cu, with shared/<family>_configs.def where it has configurations.
+set(families
+  fp8_gemm)
+set(host_sources
+  api.cpp
+  config_table.cpp
+  device.cpp
+  driver.cpp
+  fp8_gemm.cpp
+  kernel_store.cpp
+  self_test.cpp
+  settings.cpp
+  tensor_map.cpp
+  tensor_view.cpp)
+set(binding_sources
+  binding.cpp)
+list(TRANSFORM host_sources PREPEND "${CMAKE_SOURCE_DIR}/csrc/deep_gemm/host/")
+list(TRANSFORM binding_sources PREPEND "${CMAKE_SOURCE_DIR}/csrc/deep_gemm/binding/")
 
 # The build interpreter runs our tools; it is also the target where no interpreters are named.
 if(NOT VLLM_PYTHON_EXECUTABLE)
@@ -21,15 +35,16 @@ if(NOT VLLM_PYTHON_EXECUTABLE)
 endif()
 
 deepgemm_compiler_cache(OUTPUT compiler_cache)
-deepgemm_find_nvcc(OUTPUT nvcc)
+deepgemm_find_toolkit(OUTPUT cuda)
 deepgemm_interpreters(OUTPUT python)
 
 foreach(family IN LISTS families)
-  deepgemm_add_cubins(FAMILY ${family} NVCC "${nvcc}" OUTPUT cubin)
+  deepgemm_add_cubins(FAMILY ${family} NVCC "${cuda_NVCC}" OUTPUT cubin)
 endforeach()
 
 add_library(deep_gemm SHARED ${host_sources})
 deepgemm_compile_options(TARGET deep_gemm)
+target_include_directories(deep_gemm SYSTEM PRIVATE "${cuda_INCLUDE}")
 deepgemm_embed_cubins(TARGET deep_gemm NAMES ${cubin_NAMES} FILES ${cubin_FILES})
 find_package(Threads REQUIRED)
 target_link_libraries(deep_gemm PRIVATE Threads::Threads ${CMAKE_DL_LIBS})
@@ -55,7 +70,7 @@ deepgemm_install(LIBRARY deep_gemm EXTENSIONS ${extensions})
 list(LENGTH cubin_NAMES cubin_count)
 list(JOIN python_SOABIS ", " soabi_text)
 message(STATUS "DeepGEMM
-     nvcc            ${nvcc}
+     nvcc            ${cuda_NVCC}, ${cuda_RELEASE}
      cubins          ${cubin_count}
      interpreters    ${soabi_text}, abi3
      compiler        ${CMAKE_CXX_COMPILER_ID} ${CMAKE_CXX_COMPILER_VERSION}, ${CMAKE_BUILD_TYPE}

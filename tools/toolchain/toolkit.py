@@ -6,6 +6,7 @@ What a person named (an argument, CUDACXX, CUDA_HOME) is taken or refused. What 
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
@@ -36,9 +37,10 @@ class UnfitToolkitError(ToolError):
 
 @dataclass(frozen=True, kw_only=True)
 class Toolkit:
-    """An nvcc that answers, its release, and the rule that found it."""
+    """An nvcc that answers, the folder of its cuda.h, its release, and the rule that found it."""
 
     nvcc: Path
+    include: Path
     release: tuple[int, int]
     origin: str
 
@@ -114,22 +116,38 @@ def _passed_over(root: Path, environ: Mapping[str, str]) -> Iterator[str]:
 
 def _ask(nvcc: Path, origin: str) -> Toolkit | str:
     """Return the toolkit behind an nvcc, or why it does not serve."""
-    command = [str(nvcc), "--version"]
     try:
-        answer = subprocess.run(
-            command, capture_output=True, text=True, check=False, timeout=ANSWER_LIMIT_S
-        )
+        version = _run(nvcc, "--version")
+        # nvcc may be a script on PATH: only its own plan says where its headers are.
+        plan = _run(nvcc, "--dryrun", "-E", "-x", "cu", os.devnull)
     except OSError as error:
         return error.strerror or str(error)
     except subprocess.TimeoutExpired:
-        return f"no answer to --version in {ANSWER_LIMIT_S:g} s"
-    match = re.search(r"release (\d+)\.(\d+)", answer.stdout)
-    if answer.returncode or match is None:
-        return f"no release in its answer to --version (exit code {answer.returncode})"
+        return f"no answer in {ANSWER_LIMIT_S:g} s"
+    match = re.search(r"release (\d+)\.(\d+)", version)
+    if match is None:
+        return "no release in its answer to --version"
     release = (int(match[1]), int(match[2]))
     if release < MINIMUM:
         return f"release {_spell(release)}"
-    return Toolkit(nvcc=nvcc, release=release, origin=origin)
+    folders = [Path(folder) for folder in re.findall(r'^#\$ INCLUDES="-I([^"]+)"', plan, re.M)]
+    include = next((folder for folder in folders if (folder / "cuda.h").is_file()), None)
+    if include is None:
+        return f"no cuda.h in {', '.join(map(str, folders)) or 'what --dryrun names'}"
+    return Toolkit(nvcc=nvcc, include=include, release=release, origin=origin)
+
+
+def _run(nvcc: Path, *arguments: str) -> str:
+    """Return what nvcc prints, on either stream."""
+    answer = subprocess.run(
+        [str(nvcc), *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+        timeout=ANSWER_LIMIT_S,
+    )
+    return answer.stdout
 
 
 def _spell(release: tuple[int, int]) -> str:
