@@ -1,4 +1,4 @@
-"""What is known of one interpreter, and how it is asked: probe.py, run by that interpreter, once."""
+"""What is known of one interpreter, and how it is asked: it runs probe.py, once."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import subprocess
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
+from typing import Any
 
 from packaging.version import Version
 
@@ -15,8 +16,8 @@ PROBE = Path(__file__).with_name("probe.py")
 PROBE_LIMIT_S = 5.0  # a probe takes 20 ms; a shim that asks the network, or a dead mount, does not
 
 
-class UnansweredProbe(Exception):  # noqa: N818 - a finding; the search decides whether it is an error
-    """A file that is no usable interpreter: it cannot be run, is too slow, or prints other things."""
+class ProbeError(Exception):
+    """No answer: the file cannot be run, is too slow, or prints other things."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,13 +44,15 @@ class Interpreter:
     def parse(cls, text: str) -> Interpreter:
         """Read what probe.py printed.
 
-        Raises: UnansweredProbe, when a key is missing or has another type.
+        Raises: ProbeError, when it is something else.
         """
         try:
             known = json.loads(text)
-            values = {field.name: _read(known, field.name, str(field.type)) for field in fields(cls)}
+            kinds = {field.name: str(field.type) for field in fields(cls)}
+            values = {name: _convert(known[name], kind) for name, kind in kinds.items()}
+            Version(known["version"])
         except (ValueError, KeyError, TypeError) as problem:
-            raise UnansweredProbe(f"answered something else: {text.strip()[:80]!r}") from problem
+            raise ProbeError(f"answered something else: {text.strip()[:80]!r}") from problem
         return cls(**values)
 
     def to_json(self) -> dict[str, str | bool]:
@@ -70,12 +73,10 @@ class Interpreter:
         return Version(self.version).is_prerelease
 
 
-def _read(known: dict[str, object], name: str, kind: str) -> object:
-    value = known[name]
+def _convert(value: object, kind: str) -> Any:
+    """Turn a JSON value into a field of this type; "" is no path."""
     if not isinstance(value, bool if kind == "bool" else str):
-        raise TypeError(name)
-    if name == "version":
-        Version(str(value))
+        raise TypeError(kind)
     if kind == "Path":
         return Path(str(value))
     return (Path(str(value)) if value else None) if kind == "Path | None" else value
@@ -87,7 +88,7 @@ Ask = Callable[[Path], Interpreter]
 def ask(executable: Path, limit_s: float = PROBE_LIMIT_S) -> Interpreter:
     """Run probe.py with the interpreter and return its facts.
 
-    Raises: UnansweredProbe.
+    Raises: ProbeError.
     """
     command = [str(executable), "-I", "-S", str(PROBE)]
     try:
@@ -95,10 +96,16 @@ def ask(executable: Path, limit_s: float = PROBE_LIMIT_S) -> Interpreter:
             command, capture_output=True, stdin=subprocess.DEVNULL, timeout=limit_s, check=False
         )
     except subprocess.TimeoutExpired as problem:
-        raise UnansweredProbe(f"did not answer in {limit_s:g} s") from problem
+        raise ProbeError(f"did not answer in {limit_s:g} s") from problem
     except OSError as problem:
-        raise UnansweredProbe(f"cannot run: {os.strerror(problem.errno or 0)}") from problem
+        raise ProbeError(f"cannot run: {os.strerror(problem.errno or 0)}") from problem
     if done.returncode != 0:
-        said = done.stderr.decode(errors="replace").strip().splitlines() or ["nothing on stderr"]
-        raise UnansweredProbe(f"cannot run: exit {done.returncode}, {said[0]}")
+        said = _summarise(done.stderr.decode(errors="replace"))
+        raise ProbeError(f"cannot run: exit {done.returncode}, {said}")
     return Interpreter.parse(done.stdout.decode(errors="replace"))
+
+
+def _summarise(stderr: str) -> str:
+    """Return the line that says why: the exception of a traceback, else the first of all."""
+    lines = stderr.strip().splitlines() or ["nothing on stderr"]
+    return next((line for line in reversed(lines) if "Error: " in line), lines[0])

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tools.interpreters.uv import UvMissing, find_uv, run_uv
+from tools.interpreters.uv import UvMissingError, find_uv, run_uv
 
 MANYLINUX = Path("/opt/python")
 UV_DIR_LIMIT_S = 5.0
@@ -36,16 +36,16 @@ class Places:
 
     def describe(self) -> tuple[str, ...]:
         """Name every place, for an error that says where was looked."""
-        path = os.pathsep.join(map(str, self.path)) or "empty"
+        path = os.pathsep.join(str(folder) for folder in self.path if folder.is_dir())
         return (
             f"pyenv: {self.pyenv}",
             f"manylinux: {self.manylinux}",
             f"uv: {self.uv or 'not installed'}",
-            f"PATH without shims: {path}",
+            f"PATH without shims: {path or 'empty'}",
         )
 
     def candidates(self, versions: Sequence[str]) -> tuple[Path, ...]:
-        """List the executables that may be one of the versions, each file once, in order of trust."""
+        """List the executables that may be one of the versions, each file once, by trust."""
         found: dict[Path, Path] = {}
         for executable in self._list(versions):
             if executable.is_file() and os.access(executable, os.X_OK):
@@ -58,7 +58,10 @@ class Places:
                 if _may_hold(folder.name, versions):
                     yield folder / "bin" / "python3"
                     yield folder / "bin" / "python"
+        roots = {self.pyenv, self.manylinux, self.uv}
         for folder in self.path:
+            if not roots.isdisjoint(folder.parents):
+                continue  # listed above already
             for name in (*(f"python{version}" for version in versions), "python3", "python"):
                 yield folder / name
 
@@ -77,7 +80,7 @@ def _find_uv_folder(environ: Mapping[str, str]) -> Path | None:
         return Path(environ["UV_PYTHON_INSTALL_DIR"]).absolute()
     try:
         said = run_uv(find_uv(environ), "python", "dir", environ=environ, limit_s=UV_DIR_LIMIT_S)
-    except (UvMissing, OSError, subprocess.TimeoutExpired):
+    except (UvMissingError, OSError, subprocess.TimeoutExpired):
         return None
     return Path(said.stdout.strip()) if said.returncode == 0 and said.stdout.strip() else None
 

@@ -4,7 +4,6 @@ Stands alone: the standard library of any CPython from 3.8 on, run as `PYTHON -I
 facts.py and CMake (string(JSON)) run this very file, so the object is flat and every key is always
 there. What has no answer is "" or false; `error` says why no extension can be compiled for it.
 """
-# ruff: noqa: PTH - importing pathlib would take longer than everything else here
 
 from __future__ import annotations
 
@@ -12,6 +11,7 @@ import json
 import os
 import sys
 import sysconfig
+from pathlib import Path
 
 
 def main() -> None:
@@ -21,7 +21,7 @@ def main() -> None:
 
 def facts() -> dict[str, str | bool]:
     """Collect the facts of the running interpreter."""
-    executable = os.path.abspath(sys.executable) if sys.executable else ""
+    executable = str(Path(sys.executable).absolute()) if sys.executable else ""
     include, platinclude = find_headers()
     soabi = sysconfig.get_config_var("SOABI") or ""
     return {
@@ -49,11 +49,11 @@ def find_headers() -> tuple[str, str]:
     The install scheme goes first: in a relocated Python INCLUDEPY still names the build's prefix.
     """
     for include in include_folders():
-        if not os.path.isfile(os.path.join(include, "Python.h")):
+        if not Path(include, "Python.h").is_file():
             continue
         for folder in (include, sysconfig.get_path("platinclude")):
-            if folder and os.path.isfile(os.path.join(folder, "pyconfig.h")):
-                return include, os.path.abspath(folder)
+            if folder and Path(folder, "pyconfig.h").is_file():
+                return include, str(Path(folder).absolute())
         return include, ""
     return "", ""
 
@@ -61,7 +61,7 @@ def find_headers() -> tuple[str, str]:
 def include_folders() -> list[str]:
     """List the folders where Python.h may be, the likelier first."""
     named = (sysconfig.get_path("include"), sysconfig.get_config_var("INCLUDEPY"))
-    return list(dict.fromkeys(os.path.abspath(folder) for folder in named if folder))
+    return list(dict.fromkeys(str(Path(folder).absolute()) for folder in named if folder))
 
 
 def find_base(executable: str) -> str:
@@ -69,23 +69,21 @@ def find_base(executable: str) -> str:
 
     Limit: on Linux, CPython 3.10 and older do not know it themselves, so pyvenv.cfg is read.
     """
-    base = os.path.abspath(getattr(sys, "_base_executable", "") or executable)
+    base = getattr(sys, "_base_executable", "") or executable
     home = read_home(executable)
     if base != executable or not home:
         return base
-    for name in (os.path.basename(executable), f"python3.{sys.version_info[1]}", "python3"):
-        if os.path.isfile(os.path.join(home, name)):
-            return os.path.join(home, name)
-    return os.path.realpath(executable)
+    for name in (Path(executable).name, f"python3.{sys.version_info[1]}", "python3"):
+        if Path(home, name).is_file():
+            return str(Path(home, name))
+    return str(Path(executable).resolve())
 
 
 def read_home(executable: str) -> str:
     """Return `home` of the virtual environment around the executable, "" outside of one."""
-    folder = os.path.dirname(executable)
-    for parent in (folder, os.path.dirname(folder)):
+    for folder in list(Path(executable).parents)[:2]:
         try:
-            with open(os.path.join(parent, "pyvenv.cfg"), encoding="utf-8") as config:
-                lines = config.read().splitlines()
+            lines = (folder / "pyvenv.cfg").read_text(encoding="utf-8").splitlines()
         except OSError:
             continue
         for key, _, value in (line.partition("=") for line in lines):

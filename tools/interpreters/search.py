@@ -12,20 +12,20 @@ from typing import ClassVar
 from packaging.version import Version
 
 from tools.errors import ToolError
-from tools.interpreters.facts import Ask, Interpreter, UnansweredProbe, ask
+from tools.interpreters.facts import Ask, Interpreter, ProbeError, ask
 from tools.interpreters.places import Places
-from tools.interpreters.versions import VersionNotAdmitted, admits
+from tools.interpreters.versions import VersionRefusedError, admits
 
 WORKERS = 4
 
 
-class InterpreterUnusable(ToolError):
+class InterpreterUnusableError(ToolError):
     """Name another interpreter: the one that was given by its path cannot serve."""
 
     exit_code: ClassVar[int] = 13
 
 
-class InterpreterMissing(ToolError):
+class InterpreterMissingError(ToolError):
     """Install the missing CPythons, or ask for fewer."""
 
     exit_code: ClassVar[int] = 12
@@ -58,7 +58,7 @@ def find_interpreters(
 ) -> Found:
     """Find the newest patch release of each version; a path stands for the interpreter it names.
 
-    Raises: InterpreterUnusable and VersionNotAdmitted for a path only.
+    Raises: InterpreterUnusableError and VersionRefusedError for a path only.
     """
     places = places or Places.from_environment(os.environ)
     named = {text: _ask_named(text, requires_python, ask) for text in versions if is_path(text)}
@@ -80,16 +80,18 @@ def find_interpreters(
 def require_interpreters(found: Found, *, strict: bool, tried: str) -> None:
     """Refuse a search that found nothing, or with `strict` one that missed anything.
 
-    Raises: InterpreterMissing.
+    Raises: InterpreterMissingError.
     """
     if found.missing and (strict or not found.found):
-        raise InterpreterMissing(describe_missing(found, tried))
+        raise InterpreterMissingError(describe_missing(found, tried))
 
 
 def describe_missing(found: Found, tried: str) -> str:
     """Say which versions are missing, where was looked, what was passed over, how to get them."""
     names = " ".join(found.missing)
-    lines = [f"CPython {', '.join(found.missing)}: expected an interpreter with its headers, found none"]
+    lines = [
+        f"CPython {', '.join(found.missing)}: expected an interpreter with its headers, found none"
+    ]
     lines += [f"  looked in {place}" for place in found.looked]
     lines += [f"  passed over {file.executable}: {file.reason}" for file in found.passed_over]
     lines += [f"  tried {tried}"] if tried else []
@@ -109,12 +111,12 @@ def _ask_named(text: str, requires_python: str, ask: Ask) -> Interpreter:
     subject = f"interpreter {text}: expected a CPython with its headers"
     try:
         interpreter = ask(Path(text).absolute())
-    except UnansweredProbe as problem:
-        raise InterpreterUnusable(f"{subject}; it {problem}") from problem
+    except ProbeError as problem:
+        raise InterpreterUnusableError(f"{subject}; it {problem}") from problem
     if interpreter.error:
-        raise InterpreterUnusable(f"{subject}, found: {interpreter.error}")
+        raise InterpreterUnusableError(f"{subject}, found: {interpreter.error}")
     if not admits(requires_python, interpreter.version):
-        raise VersionNotAdmitted(
+        raise VersionRefusedError(
             f"interpreter {text}: expected a CPython that requires-python {requires_python!r} "
             f"admits, found {interpreter.version}"
         )
@@ -129,7 +131,7 @@ def _ask_all(
     def answer(executable: Path) -> Interpreter | PassedOver:
         try:
             return ask(executable)
-        except UnansweredProbe as problem:
+        except ProbeError as problem:
             return PassedOver(executable=executable, reason=str(problem))
 
     serving, passed_over = [], []

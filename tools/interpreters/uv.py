@@ -15,7 +15,7 @@ from tools.errors import ToolError
 UNWANTED = ("UV_VENV_SEED", "UV_VENV_CLEAR", "UV_PYTHON")
 
 
-class UvMissing(ToolError):
+class UvMissingError(ToolError):
     """Install uv."""
 
     exit_code: ClassVar[int] = 14
@@ -26,7 +26,7 @@ def find_uv(environ: Mapping[str, str]) -> Path:
 
     A shim comes last: it costs a shell at each call, and serves one Python's uv only.
 
-    Raises: UvMissing.
+    Raises: UvMissingError.
     """
     folders = [Path(folder) for folder in environ.get("PATH", "").split(os.pathsep) if folder]
     folders = [Path(sys.executable).parent, *sorted(folders, key=lambda f: "shims" in f.parts)]
@@ -34,7 +34,7 @@ def find_uv(environ: Mapping[str, str]) -> Path:
     for file in (*named, *(folder / "uv" for folder in folders)):
         if file.is_file() and os.access(file, os.X_OK):
             return file.absolute()
-    raise UvMissing(
+    raise UvMissingError(
         "uv: expected it as $UV or on PATH, found neither; get it with "
         "`python3 -m pip install uv`, or see https://docs.astral.sh/uv/getting-started/installation"
     )
@@ -46,12 +46,12 @@ def run_uv(
     environ: Mapping[str, str],
     limit_s: float | None = None,
 ) -> subprocess.CompletedProcess[str]:
-    """Run uv quietly and return how it ended, output captured.
+    """Run uv, nothing shown, and return how it ended and what it said.
 
     Raises: OSError, subprocess.TimeoutExpired.
     """
     return subprocess.run(
-        [str(uv), "--quiet", "--no-progress", *arguments],
+        [str(uv), "--no-progress", *arguments],  # not --quiet: that hides errors too
         env={name: value for name, value in environ.items() if name not in UNWANTED},
         stdin=subprocess.DEVNULL,
         capture_output=True,
@@ -60,3 +60,9 @@ def run_uv(
         timeout=limit_s,
         check=False,
     )
+
+
+def summarise(done: subprocess.CompletedProcess[str]) -> str:
+    """Return why uv failed on one line: its error, and the last of its causes."""
+    said = [line.strip() for line in done.stderr.splitlines() if line.strip()]
+    return "; ".join(dict.fromkeys([said[0], said[-1]])) if said else f"exit {done.returncode}"

@@ -23,13 +23,13 @@ NEWEST_MINOR = 14
 PATCHES = range(100)  # the longest series so far ended below 30
 
 
-class UnusableRequirement(ToolError):
-    """Mend requires-python: it is missing, no specifier, or admits no CPython that is known here."""
+class RequirementError(ToolError):
+    """Mend requires-python: it is missing, no specifier, or admits no known CPython."""
 
     exit_code: ClassVar[int] = 10
 
 
-class VersionNotAdmitted(ToolError):
+class VersionRefusedError(ToolError):
     """Ask for a version that requires-python admits, or change requires-python."""
 
     exit_code: ClassVar[int] = 11
@@ -38,17 +38,17 @@ class VersionNotAdmitted(ToolError):
 def read_requires_python(pyproject: Path) -> str:
     """Return `requires-python` of a pyproject.toml.
 
-    Raises: UnusableRequirement.
+    Raises: RequirementError.
     """
     try:
         project = tomllib.loads(pyproject.read_text(encoding="utf-8")).get("project", {})
     except (OSError, ValueError) as problem:
-        raise UnusableRequirement(
+        raise RequirementError(
             f"{pyproject}: expected a TOML file with project.requires-python, found: {problem}"
         ) from problem
     found = project.get("requires-python") if isinstance(project, dict) else None
     if not isinstance(found, str):
-        raise UnusableRequirement(
+        raise RequirementError(
             f"{pyproject}: expected project.requires-python to be a string, found {found!r}; "
             'write for example requires-python = ">=3.10,<3.15"'
         )
@@ -58,7 +58,7 @@ def read_requires_python(pyproject: Path) -> str:
 def supported_versions(requires_python: str) -> tuple[str, ...]:
     """List the CPythons, oldest first, of which requires-python admits at least one patch release.
 
-    Raises: UnusableRequirement.
+    Raises: RequirementError.
     """
     admitted = _parse(requires_python)
     versions = tuple(
@@ -67,7 +67,7 @@ def supported_versions(requires_python: str) -> tuple[str, ...]:
         if any(admitted.contains(f"3.{minor}.{patch}") for patch in PATCHES)
     )
     if not versions:
-        raise UnusableRequirement(
+        raise RequirementError(
             f"requires-python {requires_python!r}: expected it to admit one of CPython "
             f"3.{OLDEST_MINOR} to 3.{NEWEST_MINOR}, found that it admits none"
         )
@@ -82,12 +82,12 @@ def admits(requires_python: str, version: str) -> bool:
 def check_admitted(versions: Iterable[str], requires_python: str) -> None:
     """Refuse the versions that requires-python does not admit, all in one error.
 
-    Raises: VersionNotAdmitted, UnusableRequirement.
+    Raises: VersionRefusedError, RequirementError.
     """
     supported = supported_versions(requires_python)
     refused = [version for version in versions if version not in supported]
     if refused:
-        raise VersionNotAdmitted(
+        raise VersionRefusedError(
             f"VERSION {', '.join(refused)}: expected some of {', '.join(supported)}, which "
             f"requires-python {requires_python!r} admits, or the path of an interpreter"
         )
@@ -97,7 +97,7 @@ def _parse(requires_python: str) -> SpecifierSet:
     try:
         return SpecifierSet(requires_python)
     except InvalidSpecifier as problem:
-        raise UnusableRequirement(
+        raise RequirementError(
             f"requires-python {requires_python!r}: expected version specifiers such as "
             f"'>=3.10,<3.15', found: {problem}"
         ) from problem
