@@ -24,7 +24,8 @@ set(host_sources
   tensor_map.cpp
   tensor_view.cpp)
 set(binding_sources
-  binding.cpp)
+  module.cpp
+  tensor_argument.cpp)
 list(TRANSFORM host_sources PREPEND "${CMAKE_SOURCE_DIR}/csrc/deep_gemm/host/")
 list(TRANSFORM binding_sources PREPEND "${CMAKE_SOURCE_DIR}/csrc/deep_gemm/binding/")
 
