@@ -47,4 +47,5 @@ def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) 
     for row in rows:
         view.add_row(*(str(cell) for cell in row))
     # A log has no edge to fold cells at; rich would assume 80 columns.
-    stderr.print(view, width=None if stderr.is_terminal else LOG_WIDTH)
+    log = Console(stderr=True, highlight=False, width=LOG_WIDTH)
+    (stderr if stderr.is_terminal else log).print(view)

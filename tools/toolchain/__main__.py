@@ -17,7 +17,9 @@ def main() -> int:
     """Print the path of nvcc, or with --json all that is known of its toolkit."""
     parser = argparse.ArgumentParser(prog="python -m tools.toolchain", description=__doc__)
     parser.add_argument("--nvcc", default="", help="an nvcc to check instead of looking for one")
-    parser.add_argument("--json", action="store_true", help="print include folder, release and origin too")
+    parser.add_argument(
+        "--json", action="store_true", help="print include folder, release and origin too"
+    )
     options = parser.parse_args()
     toolkit = require_toolkit(ROOT, os.environ, options.nvcc)
     facts = {
