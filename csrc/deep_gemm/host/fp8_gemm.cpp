@@ -35,9 +35,11 @@ bool check_scale(const TensorView& scale, std::int64_t rows, std::int64_t k, Sta
   if (scale.type == ElementType::kInt32)
     return status.refuse("%s: expected float32, got int32 (packed UE8M0 scales are of Blackwell; pass them as float32)",
                          scale.name);
-  char why[64];
-  std::snprintf(why, sizeof(why), "k=%" PRId64 ", granularity %d", k, kScaleGranularity);
-  return expect_type(scale, ElementType::kF32, status) && expect_shape(scale, rows, scale_columns(k), why, status);
+  if (!expect_type(scale, ElementType::kF32, status) || !expect_rank(scale, 2, status)) return false;
+  if (scale.shape[0] == rows && scale.shape[1] == scale_columns(k)) return true;
+  return status.refuse("%s: expected shape (%" PRId64 ", %" PRId64 "), got (%" PRId64 ", %" PRId64 "); k=%" PRId64
+                       ", granularity %d",
+                       scale.name, rows, scale_columns(k), scale.shape[0], scale.shape[1], k, kScaleGranularity);
 }
 
 bool check_extents(std::int64_t m, std::int64_t n, std::int64_t k, Status& status) {
@@ -132,7 +134,7 @@ bool check(const Fp8GemmOperands& operands, Status& status) {
       !check_scale(operands.scale_b, scale_columns(n), k, status))
     return false;
   if (operands.d.type != ElementType::kBf16 && operands.d.type != ElementType::kF32)
-    return status.refuse("d: expected bfloat16 or float32, got %s", type_name(operands.d.type));
+    return status.refuse("d: expected bfloat16 or float32, got %s", type_text(operands.d).text);
   if (!check_operand(operands.d, m, n, "a is (m, k), b is (n, k)", status)) return false;
   if (operands.has_c && (!expect_type(operands.c, operands.d.type, status) ||
                          !check_operand(operands.c, m, n, "c is of d's shape", status)))

@@ -24,6 +24,20 @@ const char* type_name(ElementType type) {
   return "another type";
 }
 
+TypeText type_text(const TensorView& tensor) {
+  // Source: DLPack 1.3, DLDataTypeCode.
+  static constexpr const char* kFamilies[] = {"int", "uint", "float", "handle", "bfloat", "complex", "bool"};
+  TypeText result;
+  if (tensor.type != ElementType::kOther) {
+    std::snprintf(result.text, sizeof(result.text), "%s", type_name(tensor.type));
+  } else if (tensor.type_code < sizeof(kFamilies) / sizeof(*kFamilies)) {
+    std::snprintf(result.text, sizeof(result.text), "%s%d", kFamilies[tensor.type_code], tensor.type_bits);
+  } else {
+    std::snprintf(result.text, sizeof(result.text), "DLPack type %d:%d", tensor.type_code, tensor.type_bits);
+  }
+  return result;
+}
+
 std::int64_t element_bytes(ElementType type) {
   switch (type) {
     case ElementType::kE4m3:
@@ -37,7 +51,7 @@ std::int64_t element_bytes(ElementType type) {
 
 bool expect_type(const TensorView& tensor, ElementType type, Status& status) {
   if (tensor.type == type) return true;
-  return status.refuse("%s: expected %s, got %s", tensor.name, type_name(type), type_name(tensor.type));
+  return status.refuse("%s: expected %s, got %s", tensor.name, type_name(type), type_text(tensor).text);
 }
 
 bool expect_rank(const TensorView& tensor, std::int32_t rank, Status& status) {
@@ -54,9 +68,10 @@ bool expect_shape(const TensorView& tensor, std::int64_t rows, std::int64_t colu
 }
 
 bool expect_cuda(const TensorView& tensor, Status& status) {
-  if (tensor.on_cuda) return true;
-  return status.refuse("%s: expected a CUDA tensor, got one on another device (the kernels run on sm_90 GPUs only)",
-                       tensor.name);
+  if (tensor.device_kind == DeviceKind::kCuda) return true;
+  if (tensor.device_kind == DeviceKind::kCpu) return status.refuse("%s: expected a CUDA tensor, got a CPU one", tensor.name);
+  return status.refuse("%s: expected a CUDA tensor, got one of DLPack's device type %d", tensor.name,
+                       static_cast<int>(tensor.device_kind));
 }
 
 bool expect_same_device(const TensorView& tensor, const TensorView& other, Status& status) {

@@ -9,12 +9,17 @@ namespace deep_gemm {
 
 enum class ElementType : std::uint8_t { kE4m3, kBf16, kF32, kInt32, kOther };
 
+// Numbers are DLPack's: kDLCPU and kDLCUDA.
+enum class DeviceKind : std::int32_t { kCpu = 1, kCuda = 2 };
+
 // Borrowed: shape and strides live as long as the tensor does. Strides in elements.
 struct TensorView {
   const char* name;  // the operand's name in messages
   void* data;
   ElementType type;
-  bool on_cuda;
+  std::uint8_t type_code;  // DLPack's, for messages
+  std::uint8_t type_bits;
+  DeviceKind device_kind;
   std::int32_t device;
   std::int32_t rank;
   const std::int64_t* shape;
@@ -23,6 +28,11 @@ struct TensorView {
   std::int64_t elements() const;
 };
 
+// A type in words, for messages.
+struct TypeText {
+  char text[24];
+};
+TypeText type_text(const TensorView& tensor);
 const char* type_name(ElementType type);
 std::int64_t element_bytes(ElementType type);
 
