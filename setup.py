@@ -39,7 +39,7 @@ class cmake_build_ext(build_ext):  # noqa: N801 - the name that precompiled inst
                 raise SystemExit(f"error: {shlex.join(command)}: exit code {code}")
 
     def commands(self, prefix: Path) -> Iterator[list[str]]:
-        """Yield CMake's commands; an isolated environment has its tools in a new place each time."""
+        """Yield CMake's commands, with tools by their path: an isolated environment moves them."""
         cmake = find_tool("cmake")
         toolkit = require_toolkit(ROOT, os.environ, os.environ.get("DEEPGEMM_NVCC", ""))
         yield [
