@@ -38,16 +38,22 @@ def quantise(x: torch.Tensor, rows_per_scale: int) -> Quantised:
 
 def expand(scales: torch.Tensor, rows_per_scale: int, rows: int, k: int) -> torch.Tensor:
     """Repeat each scale over the elements that it scales: (rows, k)."""
-    return scales.repeat_interleave(rows_per_scale, 0)[:rows].repeat_interleave(GRANULARITY, 1)[:, :k]
+    return scales.repeat_interleave(rows_per_scale, 0)[:rows].repeat_interleave(GRANULARITY, 1)[
+        :, :k
+    ]
 
 
-def operands(m: int, n: int, k: int, device: torch.device, seed: int) -> tuple[Quantised, Quantised]:
+def operands(
+    m: int, n: int, k: int, device: torch.device, seed: int
+) -> tuple[Quantised, Quantised]:
     """Fresh random A (m, k) and B (n, k); magnitudes differ from block to block, so that a wrong scale shows."""
     generator = torch.Generator(device=device).manual_seed(seed)
 
     def matrix(rows: int, rows_per_scale: int) -> Quantised:
         x = torch.randn(rows, k, device=device, generator=generator)
-        spread = torch.rand(-(-rows // 8), max(1, -(-k // 64)), device=device, generator=generator) * 4
+        spread = (
+            torch.rand(-(-rows // 8), max(1, -(-k // 64)), device=device, generator=generator) * 4
+        )
         x *= torch.exp(spread).repeat_interleave(8, 0)[:rows].repeat_interleave(64, 1)[:, :k]
         return quantise(x, rows_per_scale)
 
