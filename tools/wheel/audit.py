@@ -1,4 +1,4 @@
-"""The static audit: every check over a wheel or an installed package, all findings in one report."""
+"""The static audit: every check over a wheel or an installed package, one report of all faults."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from tools.wheel.archive import read_archive
 from tools.wheel.binaries import Binary, check_binaries, read_binaries
 from tools.wheel.contents import Contents
 from tools.wheel.extensions import (
+    Minor,
     RequiresPythonError,
     Service,
     check_names,
@@ -72,8 +73,8 @@ def audit_wheel(
 ) -> Report:
     """Judge a wheel file; requires-python is the wheel's own unless given."""
     contents, findings = read_archive(wheel, policy)
-    stated = requires_python or read_metadata(contents).requires_python
-    return _judge(contents, policy, stated, findings)
+    stated = read_metadata(contents).requires_python
+    return _judge(contents, policy, findings, stated=stated, given=requires_python)
 
 
 def audit_installed(
@@ -85,33 +86,54 @@ def audit_installed(
 ) -> Report:
     """Judge the installed package; requires-python is its metadata's or the checkout's."""
     contents = find_installed(policy, checkout=checkout, search_path=search_path)
-    stated = requires_python or read_metadata(contents).requires_python
-    return _judge(contents, policy, stated or _declared(checkout), ())
+    stated = read_metadata(contents).requires_python
+    if not (stated or requires_python) and contents.kind == "checkout":
+        stated = _declared(checkout)
+    return _judge(contents, policy, (), stated=stated, given=requires_python)
 
 
 def _judge(
-    contents: Contents, policy: Policy, requires_python: str, findings: tuple[Finding, ...]
+    contents: Contents,
+    policy: Policy,
+    findings: tuple[Finding, ...],
+    *,
+    stated: str,
+    given: str | None,
 ) -> Report:
-    minors = supported_minors(requires_python)
+    minors, unsupported = _minors(contents, stated=stated, given=given)
     binaries, unreadable = read_binaries(contents)
     levels = {binary.file: binary.level for binary in binaries if binary.level is not None}
     tags = read_metadata(contents).tags
     return Report(
         subject=contents.subject,
         kind=contents.kind,
-        requires_python=requires_python,
+        requires_python=stated if given is None else given,
         services=services(contents, policy, minors),
         binaries=binaries,
         findings=(
             *findings,
+            *unsupported,
             *check_metadata(contents, policy),
             *check_record(contents),
-            *check_names(contents, policy, minors),
+            *(check_names(contents, policy, minors) if minors else ()),
             *unreadable,
             *check_binaries(binaries, policy, expected_soabis(policy, minors)),
             *check_platform(contents, tags, levels),
         ),
     )
+
+
+def _minors(
+    contents: Contents, *, stated: str, given: str | None
+) -> tuple[tuple[Minor, ...], tuple[Finding, ...]]:
+    """Return what to serve; a wheel that states it badly has a fault more, a user is told so."""
+    if given is not None:
+        return supported_minors(given), ()
+    try:
+        return supported_minors(stated), ()
+    except RequiresPythonError as error:
+        expected = "a Requires-Python to judge the extensions by"
+        return (), (Finding(file=contents.subject, expected=expected, found=str(error)),)
 
 
 def _declared(checkout: Path) -> str:

@@ -1,4 +1,4 @@
-"""Each shared object against its name: machine, libraries, paths, SOABI, CPython symbols, siblings."""
+"""Each shared object against its name: machine, libraries, paths, SOABI and CPython symbols."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def read_binaries(contents: Contents) -> tuple[tuple[Binary, ...], tuple[Finding
 def check_binaries(
     binaries: tuple[Binary, ...], policy: Policy, soabis: Mapping[str, str]
 ) -> Iterator[Finding]:
-    """Yield what is wrong in each binary; `soabis` gives what an extension must have been built for."""
+    """Yield the faults of each binary; `soabis` gives what an extension has to be built for."""
     library = next((b for b in binaries if b.file == f"{policy.folder}/{policy.library}"), None)
     for binary in binaries:
         yield from _check_loading(binary, policy)
@@ -92,7 +92,7 @@ def _check_loading(binary: Binary, policy: Policy) -> Iterator[Finding]:
 
 
 def _check_linkage(binary: Binary, library: Binary | None) -> Iterator[Finding]:
-    # The C and C++ runtime binds its symbols to versions: a bare name comes from CPython or the library.
+    # The C and C++ runtime gives its symbols versions: a bare name is CPython's or the library's.
     provided = library.elf.defined if library and library.name in binary.elf.needed else {}
     missing = [
         symbol.name

@@ -1,4 +1,4 @@
-"""The files that an audit judges, whether they lie in a wheel, in site-packages or in a checkout."""
+"""The files that an audit judges, be they in a wheel, in site-packages or in a checkout."""
 
 from __future__ import annotations
 

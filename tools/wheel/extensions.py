@@ -17,7 +17,7 @@ from tools.wheel.findings import Finding
 from tools.wheel.policy import Policy
 
 PLATFORM = "x86_64-linux-gnu"
-# Limit: an open upper bound would go on for ever; later CPythons are out of reach of any check here.
+# Limit: where an open upper bound ends for an audit.
 NEWEST = (3, 15)
 # A minor version counts when any of its patch releases is admitted.
 PATCHES = range(64)

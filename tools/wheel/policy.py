@@ -1,4 +1,4 @@
-"""What an audit expects of one kind of wheel, as a value. Another kind of wheel is another value."""
+"""What an audit expects of one kind of wheel, as a value; another kind is another value."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Policy:
     marker: str
     """The data symbol in which an extension states the SOABI that it was compiled for."""
     abi3_floor: tuple[int, int] | None
-    """The first CPython that the abi3 extension serves; None where the wheel has to do without one."""
+    """The first CPython that the abi3 extension serves; None where no wheel has to have one."""
     needed: frozenset[str]
     """The libraries that a binary may need of the machine."""
     archive_limit: int
