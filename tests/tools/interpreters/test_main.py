@@ -34,6 +34,16 @@ def test_stdout_is_ready_for_the_variable(
     assert "==> find interpreters" in said.err
 
 
+def test_nothing_is_downloaded_when_nothing_is_missing(
+    environ: dict[str, str], fake_python: FakePython, venvs: list[str]
+) -> None:
+    """uv says where its Pythons are and makes the environment."""
+    fake_python("one/python3.12", "3.12.1")
+    main(["3.12", *venvs], environ)
+    commands = [call["arguments"][1] for call in uv_log(Path(environ["UV"]))]
+    assert commands == ["python", "venv"]
+
+
 def test_a_missing_version_is_a_warning_that_the_abi3_module_serves_it(
     environ: dict[str, str], fake_python: FakePython, venvs: list[str], capsys: Capture
 ) -> None:

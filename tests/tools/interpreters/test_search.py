@@ -53,6 +53,11 @@ def test_answers_follow_the_order_of_the_question(places: Places, fake_python: F
     assert found.looked == places.describe()
 
 
+def test_a_version_that_is_asked_for_twice_is_missing_once(places: Places) -> None:
+    """It would be installed twice otherwise."""
+    assert find_interpreters(["3.14", "3.14"], places=places).missing == ("3.14",)
+
+
 def test_every_candidate_is_run_once(
     places: Places, fake_python: FakePython, tmp_path: Path
 ) -> None:
@@ -104,7 +109,7 @@ def test_a_broken_shim_does_not_hide_an_interpreter(
 
 def test_other_versions_are_no_news(places: Places, fake_python: FakePython) -> None:
     """python3 of another version is neither found nor passed over."""
-    fake_python("one/python3", "3.9.2")
+    fake_python("one/python3", "3.9.2", error="no Python.h in /usr/include/python3.9")
     found = find_interpreters(["3.12"], places=places)
     assert (found.found, found.passed_over) == ((), ())
 

@@ -25,8 +25,10 @@ def test_the_uv_that_started_us_comes_first(fake_uv: Path, tmp_path: Path) -> No
 
 def test_a_stale_uv_variable_is_not_followed(fake_uv: Path, tmp_path: Path) -> None:
     """PATH serves then."""
-    environ = {"UV": str(tmp_path / "gone"), "PATH": str(fake_uv.parent)}
-    assert find_uv(environ) == fake_uv
+    (tmp_path / "text").touch()
+    for stale in ("gone", "text"):
+        environ = {"UV": str(tmp_path / stale), "PATH": str(fake_uv.parent)}
+        assert find_uv(environ) == fake_uv
 
 
 def test_the_uv_of_this_environment_comes_before_path(fake_uv: Path, tmp_path: Path) -> None:
