@@ -20,7 +20,7 @@ class Places:
     """The folders to look in; in the order of trust."""
 
     pyenv: Path  # PYENV_ROOT/versions
-    manylinux: Path = MANYLINUX
+    manylinux: Path
     uv: Path | None  # where uv keeps the Pythons that it installs; None without uv
     path: tuple[Path, ...]  # PATH, in its order, without shims
 
@@ -30,6 +30,7 @@ class Places:
         home = Path(environ.get("HOME") or Path.home())
         return cls(
             pyenv=Path(environ.get("PYENV_ROOT") or home / ".pyenv") / "versions",
+            manylinux=MANYLINUX,
             uv=_find_uv_folder(environ),
             path=tuple(_without_shims(environ.get("PATH", ""))),
         )

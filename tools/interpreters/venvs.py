@@ -129,7 +129,7 @@ def _make(venv: Venv, uv: Path, environ: Mapping[str, str]) -> str:
         options = ("--no-project", "--no-python-downloads", "--relocatable", "--prompt", name)
         origin = str(_origin(venv.base))
         done = run_uv(uv, "venv", *options, "--python", origin, str(fresh), environ=environ)
-        if done.returncode != 0 or not (fresh / "bin" / "python").exists():
+        if done.returncode != 0:
             return (
                 f"{venv.folder}: expected `uv venv --python {origin}` to make it; {summarise(done)}"
             )
