@@ -49,11 +49,11 @@ def compile_alone(*command: str | Path) -> None:
 @pytest.mark.parametrize("header", HOST, ids=lambda file: str(file.relative_to(SOURCE)))
 def test_a_host_header_compiles_alone(header: Path, toolkit: Toolkit, tmp_path: Path) -> None:
     """By the host compiler, with the include folders that its room may use."""
-    folders = ["-I", SOURCE, "-isystem", toolkit.include]
-    if header.is_relative_to(SOURCE / "binding"):
-        folders = ["-I", SOURCE, "-isystem", sysconfig.get_path("include")]
+    in_binding = header.is_relative_to(SOURCE / "binding")
+    system = sysconfig.get_path("include") if in_binding else toolkit.include
     source = include(tmp_path, header, ".cpp")
-    compile_alone("c++", "-std=c++20", "-Wall", "-Wextra", "-fsyntax-only", *folders, source)
+    options = ("-std=c++20", "-Wall", "-Wextra", "-fsyntax-only")
+    compile_alone("c++", *options, "-I", SOURCE, "-isystem", system, source)
 
 
 @pytest.mark.parametrize("header", DEVICE, ids=lambda file: str(file.relative_to(SOURCE)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -35,7 +36,7 @@ def fake_nvcc(home: Path, release: str = "13.0", *, header: bool = True) -> Path
 @pytest.fixture(autouse=True)
 def no_wheels(monkeypatch: pytest.MonkeyPatch) -> None:
     """This environment's own packages are none of these tests' business."""
-    monkeypatch.setattr(wheels.sys, "path", [])
+    monkeypatch.setattr(sys, "path", [folder for folder in sys.path if "packages" not in folder])
 
 
 def test_the_nearest_wish_wins(tmp_path: Path) -> None:

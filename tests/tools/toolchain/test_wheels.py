@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from pathlib import Path
 
 import pytest
 
-from tools.toolchain import wheels
 from tools.toolchain.wheels import FOLDER, KEPT, REQUIREMENTS, keep, unpacked
 
 
@@ -38,7 +39,7 @@ def test_it_is_copied_where_it_cannot_be_linked(
     def refuse(*_: object) -> None:
         raise OSError("cross-device link")
 
-    monkeypatch.setattr(wheels.os, "link", refuse)
+    monkeypatch.setattr(os, "link", refuse)
     nvcc = tmp_path / "environment" / FOLDER / "bin" / "nvcc"
     nvcc.parent.mkdir(parents=True)
     nvcc.write_text("compiler")
@@ -52,8 +53,8 @@ def test_a_toolkit_of_the_machine_stays_where_it_is(tmp_path: Path) -> None:
 
 def test_the_kept_copy_is_looked_at_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Otherwise each isolated environment would bring its own path."""
-    monkeypatch.setattr(wheels.sys, "path", ["", "/environment"])
-    assert list(unpacked(tmp_path)) == [
+    monkeypatch.setattr(sys, "path", ["", "/environment", *sys.path])
+    assert list(unpacked(tmp_path))[:2] == [
         tmp_path / KEPT / "bin" / "nvcc",
         Path("/environment") / FOLDER / "bin" / "nvcc",
     ]
