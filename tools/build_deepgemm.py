@@ -134,11 +134,10 @@ def execute(plan: Plan, environ: Mapping[str, str]) -> Built:
 
     Raises: the error of the first step that fails.
     """
-    with console.step("find interpreters, make a bare environment for each"):
-        prepared = interpreters.prepare_interpreters(
-            plan.interpreters, strict=plan.strict, environ=environ
-        )
-        report(prepared)
+    prepared = interpreters.prepare_interpreters(
+        plan.interpreters, strict=plan.strict, environ=environ
+    )
+    report(prepared)
     BUILD.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="wheel-", dir=BUILD) as folder:
         with console.step("build the wheel"):
