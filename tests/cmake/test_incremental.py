@@ -25,7 +25,7 @@ def test_a_device_header_makes_only_the_cubins_that_include_it(built: Tree) -> N
 def test_a_binding_source_makes_only_its_objects_and_extensions(built: Tree) -> None:
     """No host object, no cubin and no library is made."""
     built.edit("binding/module.cpp", "// changed")
-    assert built.rebuilt() == {"module.cpp.o", f"_C{SUFFIX}", "_C.abi3.so"}
+    assert built.rebuilt() == {"unity_0_cxx.cxx.o", f"_C{SUFFIX}", "_C.abi3.so"}
 
 
 def test_a_host_source_makes_one_object_and_the_library(built: Tree) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from tools import build_deepgemm, console
 from tools.build_deepgemm import WheelBuildError, build, main, make_plan, parse, publish
+from tools.errors import ToolError
 from tools.interpreters.uv import find_uv
 
 FAKE_UV = """\
@@ -55,7 +56,7 @@ def test_a_wheel_that_fails_its_audit_is_not_published(
     monkeypatch.setattr(build_deepgemm, "BUILD", tmp_path / "build")
     monkeypatch.setattr(build_deepgemm, "TIMELINE", build_deepgemm.ROOT / "build" / "none.svg")
     out = tmp_path / "dist"
-    with pytest.raises(build_deepgemm.ToolError):
+    with pytest.raises(ToolError):
         main(["--out", str(out)], fake_uv(tmp_path))
     assert (tmp_path / "log").read_text().startswith("interpreters=/")
     assert not out.exists()

@@ -148,6 +148,15 @@ def test_a_failure_leaves_no_half_environment_and_the_old_one_alone(
     assert (tmp_path / "venvs/3.12/bin/python").resolve() == made.executable
 
 
+def test_a_folder_that_cannot_be_written_is_told(
+    environ: dict[str, str], fake_python: FakePython, tmp_path: Path
+) -> None:
+    """A file in its way here; a read-only file system is the same."""
+    (tmp_path / "venvs").touch()
+    with pytest.raises(VenvRefusedError, match=r"venvs/3\.12: expected .* File exists"):
+        make_venvs(found(fake_python("one/a")), tmp_path / "venvs", environ=environ)
+
+
 def test_the_base_is_used_where_a_virtual_environment_was_found(
     environ: dict[str, str], fake_python: FakePython, fake_uv: Path, tmp_path: Path
 ) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -99,6 +101,13 @@ def test_a_pyproject_without_a_requirement_is_one_clear_error(
         file.write_text(text)
     with pytest.raises(RequirementError, match=r"pyproject\.toml: expected"):
         read_requires_python(file)
+
+
+def test_the_package_needs_packaging_only() -> None:
+    """A build backend may import it where there is no rich and no tomli."""
+    lacking = "import sys; sys.modules.update(rich=None, tomli=None, tomllib=None)"
+    code = f"{lacking}; import tools.interpreters"
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
 
 
 def test_our_own_pyproject_is_readable() -> None:
