@@ -89,6 +89,14 @@ def test_a_wheel_holds_what_is_built_now_and_nothing_left_over(tree: Tree) -> No
     assert dates == {(1980, 1, 1, 0, 0, 0)}, "outside of git and without SOURCE_DATE_EPOCH"
 
 
+def test_the_build_folder_remembers_no_isolated_environment(tree: Tree) -> None:
+    """Its ninja and its python are gone when the next configure starts."""
+    cache = (tree.build / "CMakeCache.txt").read_text()
+    assert "CMAKE_MAKE_PROGRAM:STRING=ninja\n" in cache
+    assert f"VLLM_PYTHON_EXECUTABLE:UNINITIALIZED={sys.prefix}/" not in cache
+    assert "VLLM_PYTHON_EXECUTABLE:UNINITIALIZED=/" in cache
+
+
 def test_a_source_distribution_holds_what_a_build_needs(tree: Tree, tmp_path: Path) -> None:
     """A wheel can be built from it: every file that the build reads is in it."""
     for wheel in (tree.root / "dist").glob("*"):

@@ -65,9 +65,7 @@ class Tree:
         return self.root / "build" / "cmake"
 
     def configure(self, *options: str, **environ: str) -> subprocess.CompletedProcess[str]:
-        ninja = shutil.which("ninja", path=self.environ["PATH"])
-        command = ["cmake", "--preset", "default", f"-DCMAKE_MAKE_PROGRAM={ninja}", *options]
-        return self._run(command, environ)
+        return self._run(["cmake", "--preset", "default", *options], environ)
 
     def ninja(self, *options: str) -> subprocess.CompletedProcess[str]:
         return self._run(["ninja", "-C", str(self.build), *options], {})
