@@ -75,9 +75,15 @@ def install(session: nox.Session, group: str, *more: str) -> None:
     """Install a dependency group of pyproject.toml, unless the session has no environment."""
     if is_bare(session):
         return
-    backend = () if os.environ.get("UV_FIND_LINKS") else ("--torch-backend", "cpu")
-    options = backend if TORCH in more and session.venv_backend == "uv" else ()
+    from_index = TORCH in more and session.venv_backend == "uv" and not carries_torch()
+    options = ("--torch-backend", "cpu") if from_index else ()
     session.install(*nox.project.dependency_groups(PYPROJECT, group), *more, *options)
+
+
+def carries_torch() -> bool:
+    """Whether a folder that uv is told of holds torch; the index's own is a CUDA build."""
+    folders = os.environ.get("UV_FIND_LINKS", "").split(",")
+    return any(any(Path(folder).glob("torch-*.whl")) for folder in folders if folder)
 
 
 def is_bare(session: nox.Session) -> bool:
