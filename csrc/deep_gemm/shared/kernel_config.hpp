@@ -42,6 +42,7 @@ struct KernelConfig {
   DEEP_GEMM_HOST_DEVICE constexpr int a_stage_bytes() const { return tile_m * kTileK; }
   DEEP_GEMM_HOST_DEVICE constexpr int b_stage_bytes() const { return tile_n * kTileK; }
   DEEP_GEMM_HOST_DEVICE constexpr int operand_stage_bytes() const { return a_stage_bytes() + b_stage_bytes(); }
+  DEEP_GEMM_HOST_DEVICE constexpr int scale_stage_bytes() const { return tile_m * 4; }
 
   // Columns of one panel of the output tile in shared memory: as wide as a 128-byte swizzle allows.
   DEEP_GEMM_HOST_DEVICE constexpr int panel_columns() const {
@@ -75,7 +76,7 @@ struct KernelConfig {
 
   // Operands, scale factors and two barriers a stage, epilogue, the barrier of the parts.
   DEEP_GEMM_HOST_DEVICE constexpr int shared_bytes() const {
-    return stages * (operand_stage_bytes() + tile_m * 4 + 2 * 4 + 2 * 8) + epilogue_bytes() + 8;
+    return stages * (operand_stage_bytes() + scale_stage_bytes() + 2 * 8) + epilogue_bytes() + 8;
   }
 };
 

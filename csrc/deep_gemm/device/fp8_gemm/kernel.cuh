@@ -2,11 +2,11 @@
 //
 // Roles of a block (one on each multiprocessor; persistent unless k is split):
 //   consumers  the first one or two warp groups: 64 * waves rows of the output tile each
-//   operands   one thread of the last warp group: bulk tensor copies of A and B, multicast in the cluster
-//   scales     the next warp of that group: scale factors, 4 bytes at a time
+//   operands   one thread of the last warp group: bulk tensor copies of A, B and scale_a, multicast in the cluster
+//   scales     the next warp of that group, only where scale_a is not MN-major: its words one by one
 //
 // Barriers (shared memory, one pair a stage; PipelineBarriers):
-//   tile_arrived   arrivals: the operands thread with the bytes of A and B, and the 32 lanes of the scales warp
+//   tile_arrived   arrivals: the operands thread with all bytes, and the 32 lanes of the scales warp where it works
 //                  waits: consumers
 //   tile_released  arrivals: one of each consumer warp in each block that shares stages
 //                  waits: operands, scales
@@ -15,8 +15,7 @@
 //   the cluster's barrier: before anyone writes to another block, and without a split before anyone leaves
 //
 // Steady state, k steps of 128 for each output tile:
-//   operands   | wait released s | copy A, B -> stage s | next stage, across tile borders, without a pause
-//   scales     | wait released s | copy scales -> stage s | next stage
+//   operands   | wait released s | copy A, B, scale_a -> stage s | next stage, across tile borders, without a pause
 //   consumer 0 | wait arrived s | wgmma x4 | wait wgmma | release s | promote |   (with two waves: wgmma, promote twice)
 //   consumer 1 |                | wgmma x4 ...            one multiplies while the other promotes
 //   at the end of a tile each consumer converts its rows and starts their store; the producers are already at the
@@ -38,7 +37,7 @@ __device__ __forceinline__ void consume(const GemmArguments& arguments, SharedSt
   const StepRange steps = steps_of<kConfig>(arguments, cluster.k);
   for_each_tile<kConfig>(arguments, cluster, [&](TileCoordinate tile) {
     Sums<kConfig> sums;
-    accumulate_tile<kConfig>(sums, shared, place, steps.last - steps.first, tile.n, consumer, cluster.first_sharer());
+    accumulate_tile<kConfig>(sums, arguments, shared, place, steps, tile.n, consumer, cluster.first_sharer());
     if constexpr (kConfig.split_k == 1) {
       write_tile<kConfig>(sums, arguments, shared, tile, consumer);
     } else {
@@ -57,8 +56,8 @@ __device__ __forceinline__ void produce(const GemmArguments& arguments, SharedSt
   if (warp == 0) {
     if (ptx::elect_one()) produce_operands<kConfig>(arguments, shared, cluster);
     __syncwarp();
-  } else if (warp == 1) {
-    produce_scales<kConfig>(arguments, shared, cluster);
+  } else if (warp == 1 && arguments.scale_a_strided != 0) {
+    produce_strided_scales<kConfig>(arguments, shared, cluster);
   }
 }
 
@@ -66,7 +65,7 @@ template <KernelConfig kConfig>
 __device__ __forceinline__ void prepare(const GemmArguments& arguments, SharedStorage<kConfig>& shared,
                                         ClusterPlace<kConfig> cluster) {
   if (threadIdx.x == 0) {
-    shared.barriers.init(1 + 32, kConfig.consumers() * 4 * kConfig.sharers());
+    shared.barriers.init(arguments.scale_a_strided != 0 ? 1 + 32 : 1, kConfig.consumers() * 4 * kConfig.sharers());
     if constexpr (kConfig.split_k > 1) expect_parts<kConfig>(shared, cluster);
   } else if (threadIdx.x == 32) {
     ptx::prefetch_tensor_map(&arguments.a);
