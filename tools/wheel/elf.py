@@ -107,7 +107,7 @@ class Elf:
 
 
 def _executable_stack(image: Image) -> bool:
-    # The loader takes a file that says nothing (assembly without .note.GNU-stack) for one that asks.
+    # A file that says nothing (assembly without .note.GNU-stack) gets one from the loader.
     flags = [segment.flags for segment in image.segments if segment.type == PT_GNU_STACK]
     return not flags or any(flag & PF_X for flag in flags)
 
