@@ -9,6 +9,7 @@ import argparse
 import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import nox
@@ -29,7 +30,8 @@ TORCH = "torch==2.13.0"
 def build_deepgemm(session: nox.Session) -> None:
     """Build one wheel for every CPython, audit it, import it in each; options: -- --help."""
     install(session, "tools")
-    session.run("python", "-m", "tools.build_deepgemm", *build_options(session), *session.posargs)
+    command = ("python", "-m", "tools.build_deepgemm", *build_options(session), *session.posargs)
+    session.run(*command, stderr=sys.stderr)  # apart from stdout, where --json prints
 
 
 @nox.session(python="3.11", tags=["test"])
