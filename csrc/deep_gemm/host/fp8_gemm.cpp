@@ -135,11 +135,18 @@ bool launch(const Driver& driver, CUfunction function, const KernelConfig& confi
   launch_config.blockDimZ = 1;
   launch_config.sharedMemBytes = static_cast<unsigned>(config.shared_bytes());
   launch_config.hStream = static_cast<CUstream>(stream);
-  CUlaunchAttribute cluster{};
-  cluster.id = CU_LAUNCH_ATTRIBUTE_CLUSTER_DIMENSION;
-  cluster.value.clusterDim = {static_cast<unsigned>(config.cluster()), 1, 1};
-  launch_config.attrs = &cluster;
-  launch_config.numAttrs = config.cluster() > 1 ? 1 : 0;
+  CUlaunchAttribute attributes[2] = {};
+  launch_config.attrs = attributes;
+  if (config.cluster() > 1) {
+    CUlaunchAttribute& attribute = attributes[launch_config.numAttrs++];
+    attribute.id = CU_LAUNCH_ATTRIBUTE_CLUSTER_DIMENSION;
+    attribute.value.clusterDim = {static_cast<unsigned>(config.cluster()), 1, 1};
+  }
+  if (Settings::get().dependent_launch.load(std::memory_order_relaxed)) {
+    CUlaunchAttribute& attribute = attributes[launch_config.numAttrs++];
+    attribute.id = CU_LAUNCH_ATTRIBUTE_PROGRAMMATIC_STREAM_SERIALIZATION;
+    attribute.value.programmaticStreamSerializationAllowed = 1;
+  }
   void* parameters[] = {&arguments};
   return driver.succeeded(driver.launch_kernel(&launch_config, function, parameters, nullptr), "fp8_gemm_nt", status);
 }

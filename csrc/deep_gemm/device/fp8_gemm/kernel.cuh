@@ -1,7 +1,7 @@
 // D = C + (A * scale_a) @ (B * scale_b).T on one Hopper GPU. Read this page first.
 //
 // Roles of a block (one on each multiprocessor; persistent unless k is split):
-//   consumers  the first one or two warp groups: 64 * waves rows of the output tile each
+//   consumers  the first one to three warp groups: 64 * waves rows of the output tile each
 //   operands   one thread of the last warp group: bulk tensor copies of A, B and scale_a, multicast in the cluster
 //   scales     the next warp of that group, only where scale_a is not MN-major: its words one by one
 //
@@ -10,7 +10,7 @@
 //                  waits: consumers
 //   tile_released  arrivals: one of each consumer warp in each block that shares stages
 //                  waits: operands, scales
-//   named barriers 1, 2: one consumer's threads around its panels of the output
+//   named barriers 1 to 3: one consumer's threads around its panels of the output
 //   parts_arrived  with a split of k: the bytes of all parts that the cluster's blocks send   waits: consumers
 //   the cluster's barrier: before anyone writes to another block, and without a split before anyone leaves
 //
@@ -35,16 +35,23 @@ __device__ __forceinline__ void consume(const GemmArguments& arguments, SharedSt
                                         ClusterPlace<kConfig> cluster, int consumer) {
   PipelinePlace<kConfig.stages> place(shared.barriers);
   const StepRange steps = steps_of<kConfig>(arguments, cluster.k);
-  for_each_tile<kConfig>(arguments, cluster, [&](TileCoordinate tile) {
+  TileWalk<kConfig> walk(arguments, cluster);
+  ScaleB<kConfig> scale_b(arguments, walk.tile().n, steps);
+  while (walk.inside()) {
+    const TileCoordinate tile = walk.tile();
     Sums<kConfig> sums;
-    accumulate_tile<kConfig>(sums, arguments, shared, place, steps, tile.n, consumer, cluster.first_sharer());
+    accumulate_tile<kConfig>(sums, shared, place, scale_b, steps.last - steps.first, tile.n, consumer,
+                             cluster.first_sharer());
+    // Order: the next tile's first scale factors are on their way while this one is stored.
+    walk.advance();
+    scale_b = ScaleB<kConfig>(arguments, walk.tile().n, steps);
     if constexpr (kConfig.split_k == 1) {
       write_tile<kConfig>(sums, arguments, shared, tile, consumer);
     } else {
       send_parts<kConfig>(sums, shared, cluster, consumer);
       store_own_columns<kConfig>(arguments, shared, cluster, tile, consumer);
     }
-  });
+  }
   // Shared memory must outlive the last store.
   if (threadIdx.x % kWarpGroupThreads == 0) ptx::wait_stores_read();
 }
@@ -70,6 +77,7 @@ __device__ __forceinline__ void prepare(const GemmArguments& arguments, SharedSt
   } else if (threadIdx.x == 32) {
     ptx::prefetch_tensor_map(&arguments.a);
     ptx::prefetch_tensor_map(&arguments.b);
+    ptx::prefetch_tensor_map(&arguments.scale_a_map);
   }
   if constexpr (kConfig.cluster() > 1) {
     ptx::cluster_arrive();
@@ -77,6 +85,10 @@ __device__ __forceinline__ void prepare(const GemmArguments& arguments, SharedSt
   } else {
     __syncthreads();
   }
+  // With programmatic dependent launch all of the above ran beside the stream's last kernel: from here on its results
+  // are read, and what it reads is written.
+  ptx::wait_for_dependencies();
+  ptx::launch_dependents();
 }
 
 template <KernelConfig kConfig>
@@ -90,10 +102,10 @@ __device__ __forceinline__ void fp8_gemm(const GemmArguments& arguments) {
   prepare<kConfig>(arguments, shared, cluster);
 
   if (warp_group == kConfig.consumers()) {
-    if constexpr (kConfig.consumers() > 1) ptx::decrease_registers<40>();
+    if constexpr (kConfig.consumers() > 1) ptx::decrease_registers<kConfig.producer_registers()>();
     produce<kConfig>(arguments, shared, cluster);
   } else {
-    if constexpr (kConfig.consumers() > 1) ptx::increase_registers<232>();
+    if constexpr (kConfig.consumers() > 1) ptx::increase_registers<kConfig.consumer_registers()>();
     consume<kConfig>(arguments, shared, cluster, warp_group);
   }
   if constexpr (kConfig.sharers() > 1) {  // nobody leaves while another block may still copy into it

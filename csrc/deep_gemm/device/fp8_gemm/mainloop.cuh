@@ -54,15 +54,27 @@ class ScaleB {
   std::uint32_t left_;
 };
 
-// sum += accumulator * scale_a[row] * scale_b[column block]; `boundary`: first chunk of 8 columns in the second block.
-template <int kTileN, int kBlocksN>
-__device__ __forceinline__ void promote(float (&sum)[kTileN / 2], const float (&accumulator)[kTileN / 2],
-                                        const float (&products)[kBlocksN][2], int boundary) {
+// sum += accumulator * scale_a[row] * scale_b[column block]; columns from chunk (of 8) kBoundary on use the second block.
+template <int kTileN, int kBoundary, int kBlocksN>
+__device__ __forceinline__ void promote_at(float (&sum)[kTileN / 2], const float (&accumulator)[kTileN / 2],
+                                           const float (&products)[kBlocksN][2]) {
 #pragma unroll
-  for (int i = 0; i < kTileN / 2; ++i) {
-    const int half = (i / 2) % 2;
-    const bool in_second = kBlocksN > 1 && i / 4 >= boundary;
-    sum[i] = fmaf(in_second ? products[kBlocksN - 1][half] : products[0][half], accumulator[i], sum[i]);
+  for (int i = 0; i < kTileN / 2; ++i)
+    sum[i] = fmaf(products[i / 4 < kBoundary ? 0 : kBlocksN - 1][i / 2 % 2], accumulator[i], sum[i]);
+}
+
+// The same for a boundary that is known at run time: one of the few that tiles of this width can have.
+template <KernelConfig kConfig, int kBoundary = kScaleGranularity / 8>
+__device__ __forceinline__ void promote(float (&sum)[kConfig.tile_n / 2],
+                                        const float (&accumulator)[kConfig.tile_n / 2],
+                                        const float (&products)[kConfig.scale_b_blocks()][2], int boundary) {
+  constexpr int kNext = kBoundary - kConfig.tile_offset_divisor() / 8;
+  if constexpr (kConfig.scale_b_blocks() == 1 || kNext <= 0) {
+    promote_at<kConfig.tile_n, kBoundary>(sum, accumulator, products);
+  } else if (boundary == kBoundary) {
+    promote_at<kConfig.tile_n, kBoundary>(sum, accumulator, products);
+  } else {
+    promote<kConfig, kNext>(sum, accumulator, products, boundary);
   }
 }
 
@@ -79,24 +91,23 @@ __device__ __forceinline__ void release(PipelinePlace<kConfig.stages>& place, st
 
 // Adds this block's k steps of one output tile up in `sums`, and advances `place` by as many.
 template <KernelConfig kConfig>
-__device__ __forceinline__ void accumulate_tile(Sums<kConfig>& sums, const GemmArguments& arguments,
-                                                SharedStorage<kConfig>& shared,
-                                                PipelinePlace<kConfig.stages>& place, StepRange steps,
-                                                std::uint32_t tile_n, int consumer, std::uint32_t first_sharer) {
+__device__ __forceinline__ void accumulate_tile(Sums<kConfig>& sums, SharedStorage<kConfig>& shared,
+                                                PipelinePlace<kConfig.stages>& place, ScaleB<kConfig>& scale_b,
+                                                std::uint32_t steps, std::uint32_t tile_n, int consumer,
+                                                std::uint32_t first_sharer) {
   constexpr int kBlocksN = kConfig.scale_b_blocks();
   const int first_row = consumer * kConfig.waves() * kWgmmaRows;
   const int thread_row = first_row + static_cast<int>(threadIdx.x / 32 % 4 * 16 + threadIdx.x % 32 / 4);
   const int boundary = static_cast<int>(kScaleGranularity - tile_n * kConfig.tile_n % kScaleGranularity) / 8;
   const std::uint64_t base_a = ptx::swizzled_descriptor(ptx::shared_address(&shared.a[0][first_row * kTileK]));
   const std::uint64_t base_b = ptx::swizzled_descriptor(ptx::shared_address(shared.b[0]));
-  ScaleB<kConfig> scale_b(arguments, tile_n, steps);
 #pragma unroll
   for (auto& sum : sums)
 #pragma unroll
     for (float& value : sum) value = 0.0f;
 
 #pragma unroll 4
-  for (std::uint32_t step = steps.first; step < steps.last; ++step, place.advance()) {
+  for (std::uint32_t step = 0; step < steps; ++step, place.advance()) {
     const std::uint32_t stage = place.stage();
     place.wait_arrived();
 #pragma unroll
@@ -115,7 +126,7 @@ __device__ __forceinline__ void accumulate_tile(Sums<kConfig>& sums, const GemmA
       ptx::pin_registers(accumulator);
       // Order: the scale factors are in registers and the last wgmma has read its operands before the stage goes back.
       if (last_wave) release<kConfig>(place, first_sharer);
-      promote<kConfig.tile_n, kBlocksN>(sums[wave], accumulator, products, boundary);
+      promote<kConfig>(sums[wave], accumulator, products, boundary);
     }
   }
 }

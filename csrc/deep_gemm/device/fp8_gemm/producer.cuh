@@ -30,7 +30,8 @@ __device__ __forceinline__ void produce_operands(const GemmArguments& arguments,
   const std::uint16_t blocks = cluster.sharer_bits();
   const bool copy_scales = arguments.scale_a_strided == 0;
   const int stage_bytes = kConfig.operand_stage_bytes() + (copy_scales ? kConfig.scale_stage_bytes() : 0);
-  for_each_tile<kConfig>(arguments, cluster, [&](TileCoordinate tile) {
+  for (TileWalk<kConfig> walk(arguments, cluster); walk.inside(); walk.advance()) {
+    const TileCoordinate tile = walk.tile();
     for (std::uint32_t step = steps.first; step < steps.last; ++step, place.advance()) {
       place.wait_released();
       ptx::mbarrier_arrive_expect(place.arrived(), stage_bytes);
@@ -42,7 +43,7 @@ __device__ __forceinline__ void produce_operands(const GemmArguments& arguments,
         ptx::load_box(shared.scale_a[place.stage()], &arguments.scale_a_map, place.arrived(),
                       static_cast<std::int32_t>(tile.m * kConfig.tile_m), static_cast<std::int32_t>(step));
     }
-  });
+  }
 }
 
 // The whole warp. Single words by any strides, so that no layout of the scales has to be made beforehand.
@@ -52,7 +53,8 @@ __device__ __forceinline__ void produce_strided_scales(const GemmArguments& argu
   PipelinePlace<kConfig.stages> place(shared.barriers);
   const StepRange steps = steps_of<kConfig>(arguments, cluster.k);
   const std::uint32_t lane = threadIdx.x % 32;
-  for_each_tile<kConfig>(arguments, cluster, [&](TileCoordinate tile) {
+  for (TileWalk<kConfig> walk(arguments, cluster); walk.inside(); walk.advance()) {
+    const TileCoordinate tile = walk.tile();
     const std::uint32_t row = tile.m * kConfig.tile_m + lane;
     const float* first = arguments.scale_a.data + row * arguments.scale_a.row_stride;
     for (std::uint32_t step = steps.first; step < steps.last; ++step, place.advance()) {
@@ -66,7 +68,7 @@ __device__ __forceinline__ void produce_strided_scales(const GemmArguments& argu
       }
       ptx::mbarrier_arrive_after_copies(place.arrived());
     }
-  });
+  }
 }
 
 }  // namespace deep_gemm
