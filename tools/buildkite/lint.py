@@ -15,6 +15,7 @@ from tools.buildkite.step import Step
 from tools.buildkite.tree import Tree, covers
 
 SHOWN = 3  # paths named in one message
+SHARD = "BUILDKITE_PARALLEL_JOB"
 
 Rule = Callable[[Step, Tree], Iterator[Finding]]
 
@@ -111,18 +112,28 @@ def _commands(step: Step, tree: Tree) -> Iterator[Finding]:
         return
     if not tree.has(step.folder):
         yield _finding(step.position, "dead-path", step, _not_there(step.folder, tree))
-    position = step.commands[0].position if step.commands else step.position
-    try:
-        calls = list(invocations([command.text for command in step.commands], step.folder))
-    except ValueError as error:
-        yield _finding(position, "quotes", step, f"the shell cannot read this: {error}")
-        return
-    for call in calls:
+    for call in _calls(step):
         for path in (*call.tests, *call.scripts):
             if not tree.has(path) and not path.startswith("/") and "$" not in path:
                 at = _line_of(path, step)
                 yield _finding(at, "dead-path", step, _not_there(path, tree))
         yield from _uncovered(step, call, tree)
+
+
+def _calls(step: Step) -> list[Invocation]:
+    try:
+        return list(invocations([command.text for command in step.commands], step.folder))
+    except ValueError:
+        return []  # _quotes says so
+
+
+def _quotes(step: Step, _: Tree) -> Iterator[Finding]:
+    for command in step.commands:
+        try:
+            list(invocations([command.text], step.folder))
+        except ValueError as error:
+            message = f"the shell cannot read this: {error}"
+            yield _finding(command.position, "quotes", step, message)
 
 
 def _uncovered(step: Step, call: Invocation, tree: Tree) -> Iterator[Finding]:
@@ -143,7 +154,10 @@ def _shards(step: Step, tree: Tree) -> Iterator[Finding]:
     texts = [command.text for command in step.commands]
     if step.parallelism == 1 or texts == [":"]:
         return
-    if any("BUILDKITE_PARALLEL_JOB" in text for text in (*texts, *step.env.values())):
+    if any(SHARD in text for text in (*texts, *step.env.values())):
+        return
+    scripts = [path for call in _calls(step) for path in call.scripts]
+    if any(tree.mentions(path, SHARD) for path in scripts):
         return
     message = (
         f"each of {step.parallelism} shards would run the same; give the tests"
@@ -161,7 +175,15 @@ def _dollars(step: Step, _: Tree | None = None) -> Iterator[Finding]:
             yield _finding(step.position, "interpolation", step, f"env {name}: {problem}")
 
 
-_RULES: tuple[Rule, ...] = (_device, _together, _dependencies, _commands, _shards, _dollars)
+_RULES: tuple[Rule, ...] = (
+    _device,
+    _together,
+    _dependencies,
+    _quotes,
+    _commands,
+    _shards,
+    _dollars,
+)
 
 
 def _line_of(path: str, step: Step) -> Position:

@@ -14,6 +14,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -84,27 +85,21 @@ def _wait(
 
 
 def _end_all(process: subprocess.Popen[bytes], mark: str) -> None:
+    """Ask, then kill, the group and every marked process, until all of them are gone."""
+    seen: set[int] = set()
     for number in (signal.SIGTERM, signal.SIGKILL):
-        if not _signal(process, mark, number):
-            break
+        if process.poll() is None:
+            os.killpg(process.pid, number)
+        for pid in _marked(mark):
+            seen.add(pid)
+            with suppress(ProcessLookupError):
+                os.kill(pid, number)
         limit = time.monotonic() + GRACE_S
-        while time.monotonic() < limit and (_marked(mark) or process.poll() is None):
+        while process.poll() is None or _marked(mark) or any(map(_is_running, seen)):
+            if time.monotonic() > limit:
+                break
             time.sleep(POLL_S)
     process.wait()
-
-
-def _signal(process: subprocess.Popen[bytes], mark: str, number: signal.Signals) -> bool:
-    """Signal the group and every marked process; say whether there was any."""
-    alive = process.poll() is None
-    marked = _marked(mark)
-    if alive:
-        os.killpg(process.pid, number)
-    for pid in marked:
-        try:
-            os.kill(pid, number)
-        except ProcessLookupError:
-            continue
-    return alive or bool(marked)
 
 
 def _marked(mark: str) -> list[int]:
@@ -117,3 +112,12 @@ def _environment(process: Path) -> bytes:
         return (process / "environ").read_bytes()
     except OSError:  # it ended, or is another user's
         return b""
+
+
+def _is_running(pid: int) -> bool:
+    """Say whether the process still has memory and files; a zombie waits for its parent only."""
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return state not in "ZX"

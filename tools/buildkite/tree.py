@@ -13,6 +13,7 @@ from pathlib import Path, PurePosixPath
 class Tree:
     """Every file of a checkout, relative to its root."""
 
+    root: Path
     files: frozenset[str]
     folders: frozenset[str]
 
@@ -25,13 +26,13 @@ class Tree:
             names = [name for name in listed.stdout.split("\0") if name and (root / name).exists()]
         else:
             names = [p.relative_to(root).as_posix() for p in root.rglob("*") if p.is_file()]
-        return cls.from_names(names)
+        return cls.from_names(names, root)
 
     @classmethod
-    def from_names(cls, names: list[str]) -> Tree:
+    def from_names(cls, names: list[str], root: Path) -> Tree:
         """Make the tree that holds these files."""
         parents = {str(parent) for name in names for parent in PurePosixPath(name).parents}
-        return cls(files=frozenset(names), folders=frozenset(parents))
+        return cls(root=root, files=frozenset(names), folders=frozenset({".", *parents}))
 
     def has(self, path: str) -> bool:
         """Say whether the path is a file, a folder, or a pattern that some file matches."""
@@ -39,6 +40,10 @@ class Tree:
         if name in self.files or name in self.folders:
             return True
         return "*" in name and any(fnmatch.fnmatchcase(file, name) for file in self.files)
+
+    def mentions(self, path: str, word: str) -> bool:
+        """Say whether the file is there and its text holds the word."""
+        return path in self.files and word in (self.root / path).read_text(errors="replace")
 
     def tests(self, path: str, ignored: tuple[str, ...]) -> tuple[str, ...]:
         """Return the test files that pytest collects from a file, folder or pattern."""
