@@ -114,10 +114,17 @@ def _commands(step: Step, tree: Tree) -> Iterator[Finding]:
         yield _finding(step.position, "dead-path", step, _not_there(step.folder, tree))
     for call in _calls(step):
         for path in (*call.tests, *call.scripts):
-            if not tree.has(path) and not path.startswith("/") and "$" not in path:
+            if not _is_there(path, step, tree):
                 at = _line_of(path, step)
                 yield _finding(at, "dead-path", step, _not_there(path, tree))
         yield from _uncovered(step, call, tree)
+
+
+def _is_there(path: str, step: Step, tree: Tree) -> bool:
+    if path.startswith("/") or "$" in path or tree.has(path):
+        return True
+    # A step of several nodes starts its script in the checkout's root, whatever its working_dir.
+    return step.num_nodes > 1 and tree.has(path.removeprefix(f"{step.folder}/"))
 
 
 def _calls(step: Step) -> list[Invocation]:

@@ -100,6 +100,17 @@ def test_tests_are_looked_up_from_the_working_folder(tree: Checkout) -> None:
     assert tree.lint(text) == []
 
 
+def test_a_step_of_several_nodes_starts_its_script_in_the_root(tree: Checkout) -> None:
+    """And hands it command lines for the working folder, as vLLM's does."""
+    text = step(
+        "num_nodes: 2",
+        "num_devices: 1",
+        "working_dir: /vllm-workspace/tests",
+        "commands: ['./tools/check.py x \"pytest kernels/test_gemm.py\"']",
+    )
+    assert tree.lint(text) == []
+
+
 def test_a_test_that_would_not_select_its_step_is_named(tree: Checkout) -> None:
     """The step runs both files, only one of them selects it."""
     text = step(
