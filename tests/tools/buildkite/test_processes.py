@@ -92,6 +92,14 @@ def test_a_cancelled_command_is_ended_like_one_out_of_time(tmp_path: Path) -> No
 
 
 def test_a_command_never_waits_for_a_person(tmp_path: Path) -> None:
-    """Its input is empty, as on an agent."""
-    ended, output = ran(tmp_path, "read line || echo none", timeout_s=30)
+    """Its input is empty, as on an agent, although ours is open."""
+    ours = os.dup(0)
+    reading, writing = os.pipe()
+    os.dup2(reading, 0)
+    try:
+        ended, output = ran(tmp_path, "read line || echo none", timeout_s=30)
+    finally:
+        os.dup2(ours, 0)
+        for descriptor in (ours, reading, writing):
+            os.close(descriptor)
     assert (ended.status, output) == (0, b"none\n")
