@@ -89,6 +89,8 @@ def _run(options: argparse.Namespace) -> int:
     areas = _checked(options.root)
     gpus = devices.installed_gpus()
     chosen = [decision.step for decision in _decisions(options, areas) if decision.chosen]
+    if not chosen:
+        print("no step was chosen, nothing runs", file=sys.stderr)
     planned = plan(chosen, options.root, gpus, options.shard)
     if options.dry_run:
         _print_plan(planned, as_json=options.json)

@@ -73,11 +73,13 @@ def _command_step(step: Step, by_key: Mapping[str, Step]) -> dict[str, object]:
 
 
 def _fetches(needed: Sequence[Step]) -> list[str]:
-    """Return the commands that bring what the needed steps made; a wheel is installed."""
+    """Return the commands that bring what the needed steps made; a wheel is put in place."""
     commands = []
     for step in needed:
         for path in step.artifact_paths:
             commands.append(f'buildkite-agent artifact download "{path}" . --step {step.key}')
             if path.endswith(".whl"):
                 commands.append(f"python3 -m pip install --no-deps --force-reinstall {path}")
+                # pytest finds the checkout's package before the installed one.
+                commands.append(f"python3 -m tools.place_binaries {path}")
     return commands

@@ -23,6 +23,7 @@ class Job:
     """One process tree: the commands as the shell gets them, where, with what, for how long."""
 
     name: str
+    variant: str  # value of the step's matrix
     commands: tuple[str, ...]
     folder: Path
     environment: Mapping[str, str]
@@ -107,6 +108,7 @@ def _job(step: Step, root: Path, build: Mapping[str, str], shard: int, value: st
     minutes = step.timeout_in_minutes
     return Job(
         name=_job_name(step, shard, value),
+        variant=value,
         commands=tuple(interpolated(_filled(item.text, value), build) for item in step.commands),
         folder=root / step.folder,
         environment=environment,
@@ -127,7 +129,8 @@ def _build_environment(root: Path) -> dict[str, str]:
     """Return what every job of a build is told about its commit."""
     names = {"BUILDKITE_COMMIT": ["HEAD"], "BUILDKITE_BRANCH": ["--abbrev-ref", "HEAD"]}
     found = {name: _git(root, "rev-parse", *arguments) for name, arguments in names.items()}
-    return {name: value for name, value in found.items() if value}
+    told = {name: value for name, value in found.items() if value}
+    return {"PYTHONUNBUFFERED": "1", **told}  # output through a pipe would wait for the end
 
 
 def _git(root: Path, *arguments: str) -> str:

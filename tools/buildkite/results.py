@@ -11,6 +11,7 @@ State = Literal["ok", "failed", "soft-failed", "timed-out", "skipped", "blocked"
 
 # States that fail a run. A skip was asked for, and a soft failure does not count.
 FAILING: frozenset[State] = frozenset({"failed", "timed-out", "blocked"})
+FAILED: frozenset[State] = frozenset({"failed", "timed-out"})
 LOG_TAIL = 4000  # characters of a log inside its JUnit file
 _NOT_XML = {code: "?" for code in range(32) if chr(code) not in "\t\n\r"}
 
@@ -50,8 +51,9 @@ class JobResult:
 
 def write_junit(path: Path, result: JobResult) -> None:
     """Write the job as a test suite with a case for each command that was started."""
-    cases = result.commands or (CommandResult(command=result.name, seconds=0.0, ok=True),)
-    failed = [case for case in result.commands if not case.ok]
+    whole = CommandResult(command=result.name, seconds=0.0, ok=result.state not in FAILED)
+    cases = result.commands or (whole,)
+    failed = [case for case in cases if not case.ok]
     suite = ElementTree.Element(
         "testsuite",
         name=result.name,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import queue
 import shlex
@@ -53,12 +54,17 @@ class Runner:
             skipped = all(states[need] == "skipped" for need in unmet)
             why = f"needs {unmet[0]}, which was {states[unmet[0]]}"
             return [self._not_run(key, "skipped" if skipped else "blocked", why)]
-        return self._jobs(planned)
+        # Values of a matrix take turns: unlike shards they build, and share this checkout.
+        return [
+            result
+            for _, jobs in itertools.groupby(planned.jobs, lambda job: job.variant)
+            for result in self._at_the_same_time(planned, list(jobs))
+        ]
 
-    def _jobs(self, planned: PlannedStep) -> list[JobResult]:
+    def _at_the_same_time(self, planned: PlannedStep, wanted: Sequence[Job]) -> list[JobResult]:
         slots = self._slots(planned)
         with ThreadPoolExecutor(slots.qsize()) as pool:
-            jobs = [pool.submit(self._job, job, planned, slots) for job in planned.jobs]
+            jobs = [pool.submit(self._job, job, planned, slots) for job in wanted]
             try:
                 return [job.result() for job in jobs]
             except BaseException:
@@ -74,7 +80,7 @@ class Runner:
             for start in range(0, len(fitting) - count + 1, count):
                 slots.put(fitting[start : start + count])
         else:
-            for _ in range(min(self._at_once, len(planned.jobs))):
+            for _ in range(min(self._at_once, planned.step.parallelism)):
                 slots.put(())
         return slots
 
@@ -82,7 +88,7 @@ class Runner:
         slot = slots.get()
         try:
             with console.step(job.name):
-                result = self._executed(job, planned, slot, alone=len(planned.jobs) == 1)
+                result = self._executed(job, planned, slot, alone=planned.step.parallelism == 1)
                 write_junit(self._out / f"{job.name}.xml", result)
                 if result.state != "ok":
                     raise _NotOk

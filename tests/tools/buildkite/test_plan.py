@@ -45,6 +45,7 @@ def test_shards_and_matrix_make_jobs(checkout: Checkout) -> None:
         "BUILDKITE_COMMIT": commit,
         "BUILDKITE_BRANCH": "main",
         "PYTHON": "3.10",
+        "PYTHONUNBUFFERED": "1",
         "COMMIT": commit,
     }
     assert job.environment == expected

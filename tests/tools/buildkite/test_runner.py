@@ -148,6 +148,14 @@ def test_shards_run_at_once_each_under_its_name(checkout: Checkout) -> None:
     assert "[a-1] met\n" in output
 
 
+def test_values_of_a_matrix_take_turns(checkout: Checkout) -> None:
+    """They build in one checkout: none may start while another has not ended."""
+    command = "mkdir lock; sleep 0.05; rmdir lock; echo {{matrix}} >> order"
+    text = one(command, matrix="[a, b, c]").replace("device: cpu", "device: h100")
+    ran(checkout, planned(checkout, text, HOPPERS), HOPPERS)
+    assert (checkout.root / "order").read_text().split() == ["a", "b", "c"]
+
+
 def test_a_job_sees_only_the_gpus_that_it_holds(checkout: Checkout) -> None:
     """Two shards on two GPUs never share one."""
     note = 'echo "$$CUDA_VISIBLE_DEVICES" > $$BUILDKITE_PARALLEL_JOB'
@@ -166,3 +174,4 @@ def test_a_working_folder_that_is_not_there_fails_the_step(checkout: Checkout) -
     (result,), _ = ran(checkout, planned(checkout, text))
     assert result.state == "failed"
     assert "gone is not there" in result.detail
+    assert junit(checkout, "a").get("failures") == "1"
