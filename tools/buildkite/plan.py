@@ -14,6 +14,7 @@ from pathlib import Path
 
 from tools.buildkite import devices
 from tools.buildkite.devices import Gpu
+from tools.buildkite.errors import UnknownStepError
 from tools.buildkite.interpolation import interpolated
 from tools.buildkite.step import Step
 
@@ -63,7 +64,11 @@ class PlannedStep:
 def plan(
     steps: Sequence[Step], root: Path, gpus: Sequence[Gpu], shard: int | None = None
 ) -> tuple[PlannedStep, ...]:
-    """Plan the steps in the order of their depends_on; a shard narrows each step to that one."""
+    """Plan the steps in the order of their depends_on; a shard narrows each step to that one.
+
+    Raises:
+        UnknownStepError: a step has no such shard.
+    """
     build = _build_environment(root)
     by_key = {step.key: step for step in steps}
     return tuple(
@@ -87,9 +92,15 @@ def _needs(step: Step, by_key: Mapping[str, Step]) -> tuple[str, ...]:
 
 
 def _jobs(step: Step, root: Path, build: Mapping[str, str], shard: int | None) -> tuple[Job, ...]:
-    shards = range(step.parallelism) if shard is None else [min(shard, step.parallelism - 1)]
+    shards = range(step.parallelism)
+    if shard is not None and shard not in shards:
+        raise UnknownStepError(
+            f"--shard {shard}: step {step.key!r} has the shards 0 to {step.parallelism - 1}"
+        )
     return tuple(
-        _job(step, root, build, index, value) for value in step.matrix or ("",) for index in shards
+        _job(step, root, build, index, value)
+        for value in step.matrix or ("",)
+        for index in (shards if shard is None else [shard])
     )
 
 

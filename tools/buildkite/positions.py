@@ -61,19 +61,16 @@ class Located:
 
 def read_yaml(path: Path, name: str, findings: list[Finding]) -> Located | None:
     """Read one YAML document; unreadable text and duplicate keys become findings."""
-    loader = yaml.SafeLoader(path.read_text(encoding="utf-8"))
     try:
+        loader = yaml.SafeLoader(path.read_text(encoding="utf-8"))
         node = loader.get_single_node()
         return _Converter(loader, name, findings).located(node) if node else None
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
+    except (yaml.YAMLError, ValueError) as error:  # ValueError: no UTF-8, or no such date
+        mark = getattr(error, "problem_mark", None)
+        message = getattr(error, "problem", None) or str(error)
         position = Position(file=name, line=mark.line + 1 if mark else 1)
-        findings.append(
-            Finding(position=position, rule="syntax", message=error.problem or "not YAML")
-        )
+        findings.append(Finding(position=position, rule="syntax", message=message))
         return None
-    finally:
-        loader.dispose()
 
 
 class _Converter:

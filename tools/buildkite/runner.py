@@ -80,7 +80,7 @@ class Runner:
             for start in range(0, len(fitting) - count + 1, count):
                 slots.put(fitting[start : start + count])
         else:
-            for _ in range(min(self._at_once, planned.step.parallelism)):
+            for _ in range(max(1, min(self._at_once, planned.step.parallelism))):
                 slots.put(())
         return slots
 
@@ -108,15 +108,17 @@ class Runner:
         if slot:
             environment["CUDA_VISIBLE_DEVICES"] = ",".join(gpu.uuid for gpu in slot)
         log = self._out / f"{job.name}.log"
+        shown = _Shown(self._output, self._lock, "" if alone else f"[{job.name}] ")
         ended = run_logged(
             ["bash", "-c", script(job.commands)],
             folder=job.folder,
             environment=environment,
             log=log,
-            show=_Shown(self._output, self._lock, "" if alone else f"[{job.name}] "),
+            show=shown.write,
             timeout_s=job.timeout_s,
             cancelled=self._cancelled,
         )
+        shown.finish()
         commands = _commands(job, progress, ended)
         progress.unlink()
         state, detail = _judged(job, planned, ended, len(commands))
@@ -195,10 +197,16 @@ class _Shown:
         self._output, self._lock, self._prefix = output, lock, prefix.encode()
         self._rest = b""
 
-    def __call__(self, chunk: bytes) -> None:
+    def write(self, chunk: bytes) -> None:
+        """Write what is whole of a piece of output."""
         with self._lock:
             if self._prefix:
                 *lines, self._rest = (self._rest + chunk).split(b"\n")
                 chunk = b"".join(self._prefix + line + b"\n" for line in lines)
             self._output.write(chunk)
             self._output.flush()
+
+    def finish(self) -> None:
+        """Write a last line that has no end."""
+        if self._rest:
+            self.write(b"\n")

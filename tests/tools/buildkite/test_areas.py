@@ -6,7 +6,7 @@ import pytest
 
 from tests.tools.buildkite.conftest import AREA, Checkout
 from tools.buildkite import schema
-from tools.buildkite.areas import derived_key
+from tools.buildkite.areas import derived_key, read_areas
 
 
 def found(checkout: Checkout, text: str) -> list[str]:
@@ -87,6 +87,13 @@ def test_a_duplicate_yaml_key_is_an_error_with_both_lines(checkout: Checkout) ->
 def test_text_that_is_not_yaml_is_an_error_with_its_line(checkout: Checkout) -> None:
     """A parser's exception never reaches the user."""
     assert found(checkout, "steps:\n- label: 'A\n")[0].startswith(f"{AREA}:3: syntax:")
+
+
+@pytest.mark.parametrize("text", [b"a: \xff", b"a: \x07", b"steps: 2026-13-45", b"a: &x [*y]"])
+def test_bytes_that_no_reader_takes_are_an_error_too(checkout: Checkout, text: bytes) -> None:
+    """Another encoding, control characters, a date that is none, an unknown alias."""
+    checkout.write(AREA).write_bytes(text)
+    assert [finding.rule for finding in read_areas(checkout.root).findings] == ["syntax"]
 
 
 @pytest.mark.parametrize(

@@ -154,8 +154,7 @@ def test_a_stopped_run_stops_its_step(here: Checkout) -> None:
         stderr=subprocess.DEVNULL,
     ) as tool:
         assert tool.stdout is not None
-        while tool.stdout.readline() != b"up\n":
-            pass
+        assert b"up\n" in iter(tool.stdout.readline, b"")
         tool.send_signal(signal.SIGTERM)
         assert tool.wait(30) == 130
     assert not is_running(int((here.root / "pid").read_text()))

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.tools.buildkite.conftest import Checkout
+from tools.buildkite.errors import UnknownStepError
 from tools.buildkite.plan import plan
 
 
@@ -52,14 +55,12 @@ def test_shards_and_matrix_make_jobs(checkout: Checkout) -> None:
 
 
 def test_one_shard_can_be_run_alone(checkout: Checkout) -> None:
-    """A step without shards still runs; a number too high is that of the last."""
-    text = """\
-        steps:
-        - {label: A, key: a, device: cpu, parallelism: 3, commands: [x]}
-        - {label: B, key: b, device: cpu, commands: [x]}
-        """
-    planned = plan(checkout.areas(text).steps, checkout.root, [], shard=1)
-    assert [job.name for step in planned for job in step.jobs] == ["a-1", "b"]
+    """A number that the step does not have is an error, not another shard and not a pass."""
+    step = checkout.step("steps:\n- {label: A, device: cpu, parallelism: 3, commands: [x]}\n")
+    (planned,) = plan([step], checkout.root, [], shard=1)
+    assert [job.name for job in planned.jobs] == ["a-1"]
+    with pytest.raises(UnknownStepError, match="has the shards 0 to 2"):
+        plan([step], checkout.root, [], shard=3)
 
 
 def test_folder_and_limit_are_the_steps(checkout: Checkout) -> None:
