@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from importlib import import_module
-from importlib.resources import files
+from importlib.metadata import distribution
 from pathlib import Path
 from typing import cast
 
@@ -50,8 +50,9 @@ FULL = """\
 @pytest.fixture(scope="module")
 def schema() -> dict[str, object]:
     """Return Buildkite's schema, which check-jsonschema carries."""
-    text = files("check_jsonschema") / "builtin_schemas/vendor/buildkite.json"
-    return cast("dict[str, object]", json.loads(text.read_text(encoding="utf-8")))
+    inside = "check_jsonschema/builtin_schemas/vendor/buildkite.json"
+    file = Path(str(distribution("check-jsonschema").locate_file(inside)))
+    return cast("dict[str, object]", json.loads(file.read_text(encoding="utf-8")))
 
 
 def emitted(checkout: Checkout) -> list[dict[str, object]]:
