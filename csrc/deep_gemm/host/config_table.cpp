@@ -25,14 +25,16 @@ static_assert(std::size(kConfigs) <= kMaxConfigs);
 // multiply-adds a cycle by the H200's data sheet; the others fitted to the times of all configurations on the
 // published shapes on one H200 (docs/kernels.md says how).
 constexpr double kMultiplyAddsPerCycle = 4096;
-constexpr double kMultiplyShare = 1.12;      // of the tensor cores' time that a k step takes with two or more consumers
-constexpr double kPromoteCycles = 0.39;      // of one column of one wave
-constexpr double kWaitCycles = 85;           // of one wgmma's end
-constexpr double kL2BytesPerCycle = 47;      // of one multiprocessor
-constexpr double kMemoryBytesPerCycle = 2980;  // of the whole device
-constexpr double kTileCycles = 3040;         // filling the pipeline and storing the tile
-constexpr double kLaunchCycles = 3770;
-constexpr double kSplitCycles = 7360;        // parts and their waiting for each other
+constexpr double kMultiplyShare = 1.14;        // what a k step takes of the tensor cores' time, with other consumers
+constexpr double kAheadShare = 0.72;           // the same where consumers run ahead (they hide what others wait for)
+constexpr double kPromoteCycles = 0.21;        // of one column of one wave
+constexpr double kWaitCycles = 155;            // of one wgmma's end
+constexpr double kL2BytesPerCycle = 47;        // of one multiprocessor
+constexpr double kMemoryBytesPerCycle = 3020;  // of the whole device
+constexpr double kTileCycles = 480;            // filling the pipeline
+constexpr double kStoreCyclesPerByte = 0.042;  // of the output tile
+constexpr double kLaunchCycles = 5700;
+constexpr double kSplitCycles = 4640;  // parts and their waiting for each other
 // A tile with few rows is read once: then B's bytes come from device memory, at what each busy multiprocessor gets.
 constexpr std::int64_t kStreamedRows = 128;
 
@@ -44,10 +46,10 @@ std::size_t config_count() { return std::size(kConfigs); }
 
 const NamedConfig& config_at(std::size_t index) { return kConfigs[index]; }
 
-std::int64_t cluster_slots(const KernelConfig& config, int multiprocessors) {
-  // Clusters lie inside of a GPC of at most 18 multiprocessors: pairs waste none, fours about one in ten.
-  if (config.cluster() <= 2) return std::max(1, multiprocessors / config.cluster());
-  return std::max(1, multiprocessors * 10 / 11 / config.cluster());
+std::int64_t tile_slots(const KernelConfig& config, int multiprocessors) {
+  // A cluster lies inside of a GPC of at most 18 multiprocessors: pairs waste none, fours about one in ten.
+  if (config.split_k <= 2) return std::max(1, multiprocessors / config.split_k);
+  return std::max(1, multiprocessors * 10 / 11 / config.split_k);
 }
 
 namespace {
@@ -55,14 +57,13 @@ namespace {
 double multiply_cycles(const KernelConfig& config) {
   const double multiply = static_cast<double>(config.tile_m) * config.tile_n * kTileK / kMultiplyAddsPerCycle;
   const double promote = config.waves() * (config.tile_n * kPromoteCycles + kWaitCycles);
+  if (config.runs_ahead()) return std::max(multiply * kAheadShare, promote);
   if (config.consumers() == 1) return multiply + promote;
   return std::max(multiply * kMultiplyShare, multiply / config.consumers() + promote);
 }
 
 double load_cycles(const KernelConfig& config, const Problem& problem, double blocks) {
-  const double rows = static_cast<double>(config.tile_m) / config.cluster_n +
-                      static_cast<double>(config.tile_n) / config.cluster_m;
-  const double shared = rows * kTileK / kL2BytesPerCycle;
+  const double shared = config.operand_stage_bytes() / kL2BytesPerCycle;
   if (problem.m > kStreamedRows) return shared;
   return std::max(shared, config.tile_n * kTileK * blocks / kMemoryBytesPerCycle);
 }
@@ -72,8 +73,8 @@ double load_cycles(const KernelConfig& config, const Problem& problem, double bl
 Estimate estimate(const KernelConfig& config, const Problem& problem, int multiprocessors) {
   Estimate result{};
   result.tiles = schedule_of(config, problem).tiles();
-  result.waves = divide_up(result.tiles, cluster_slots(config, multiprocessors));
-  const double blocks = static_cast<double>(std::min<std::int64_t>(result.tiles * config.cluster(), multiprocessors));
+  result.waves = divide_up(result.tiles, tile_slots(config, multiprocessors));
+  const double blocks = static_cast<double>(std::min<std::int64_t>(result.tiles * config.split_k, multiprocessors));
   result.multiply_cycles = multiply_cycles(config);
   result.load_cycles = load_cycles(config, problem, blocks);
   const double m = static_cast<double>(problem.m);
@@ -81,7 +82,8 @@ Estimate estimate(const KernelConfig& config, const Problem& problem, int multip
   result.memory_cycles =
       ((m + n) * static_cast<double>(problem.k) + m * n * problem.output_bytes) / kMemoryBytesPerCycle;
   const double steps = static_cast<double>(divide_up(divide_up(problem.k, kTileK), config.split_k));
-  const double tile = steps * std::max(result.multiply_cycles, result.load_cycles) + kTileCycles;
+  const double tile = steps * std::max(result.multiply_cycles, result.load_cycles) + kTileCycles +
+                      kStoreCyclesPerByte * config.tile_m * config.tile_n * config.output_bytes;
   result.cycles = std::max(static_cast<double>(result.waves) * tile, result.memory_cycles) + kLaunchCycles +
                   (config.split_k > 1 ? kSplitCycles : 0);
   return result;
@@ -104,11 +106,9 @@ std::size_t choose_config(const Problem& problem, int multiprocessors) {
 TileSchedule schedule_of(const KernelConfig& config, const Problem& problem) {
   // A band of 1024 rows of A and the columns of one wave stay in L2.
   constexpr std::int64_t kBandRows = 1024;
-  const std::int64_t rows = std::int64_t{config.tile_m} * config.cluster_m;
-  return TileSchedule::of(
-      static_cast<std::uint32_t>(divide_up(problem.m, rows)),
-      static_cast<std::uint32_t>(divide_up(problem.n, std::int64_t{config.tile_n} * config.cluster_n)),
-      static_cast<std::uint32_t>(std::max<std::int64_t>(1, kBandRows / rows)));
+  return TileSchedule::of(static_cast<std::uint32_t>(divide_up(problem.m, config.tile_m)),
+                          static_cast<std::uint32_t>(divide_up(problem.n, config.tile_n)),
+                          static_cast<std::uint32_t>(std::max<std::int64_t>(1, kBandRows / config.tile_m)));
 }
 
 }  // namespace deep_gemm

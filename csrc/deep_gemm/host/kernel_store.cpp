@@ -43,9 +43,8 @@ CUfunction KernelSlot::get(const Driver& driver, const Device& device, const cha
       return nullptr;
     }
     CUlibrary library = nullptr;
-    if (!driver.succeeded(
-            driver.library_load_data(&library, embedded->begin, nullptr, nullptr, 0, nullptr, nullptr, 0), cubin,
-            status) ||
+    if (!driver.succeeded(driver.library_load_data(&library, embedded->begin, nullptr, nullptr, 0, nullptr, nullptr, 0),
+                          cubin, status) ||
         !driver.succeeded(driver.library_get_kernel(&kernel, library, function), function, status))
       return nullptr;
     kernel_.store(kernel, std::memory_order_relaxed);

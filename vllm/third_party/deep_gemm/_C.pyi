@@ -6,8 +6,6 @@ class Config(TypedDict):
     tile_n: int
     stages: int
     output_bytes: int
-    cluster_m: int
-    cluster_n: int
     split_k: int
     threads: int
     shared_bytes: int
