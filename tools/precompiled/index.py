@@ -1,0 +1,263 @@
+"""Find a requirement's wheel on the package index that uv or pip is configured with.
+
+Knows the simple repository API (PEP 503 pages, PEP 691 JSON) and where uv and pip keep their
+settings; names no index itself: without a setting, the tool's own default is asked from the tool.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from html.parser import HTMLParser
+from pathlib import Path
+from urllib.parse import urljoin, urlsplit
+from urllib.request import url2pathname
+
+from packaging.requirements import Requirement
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
+from packaging.tags import Tag
+from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
+from packaging.version import Version
+
+from tools.precompiled.errors import NoWheel, Unreachable
+from tools.precompiled.source import Location, locate_wheel
+from tools.precompiled.store import Store
+from tools.precompiled.transport import NotThere, Transport, redacted
+
+# Source: PEP 691, content negotiation.
+ACCEPT = "application/vnd.pypi.simple.v1+json, text/html;q=0.2"
+DEFAULT_IN_HELP = re.compile(r"default:?\s+<?(https?://[^\s>)]+)")
+PIP_SETTING = re.compile(r"^(?:global|install|download|:env:)\.(extra-)?index-url='(.*)'$", re.M)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Offer:
+    """One file that an index offers."""
+
+    filename: str
+    url: str
+    digest: str
+    requires_python: str
+    yanked: bool
+
+
+def index_urls(environment: Mapping[str, str] = os.environ) -> tuple[str, ...]:
+    """Return the configured indexes, the default first; an empty one is the tool's own."""
+    first = environment.get("UV_DEFAULT_INDEX") or environment.get("UV_INDEX_URL") or ""
+    more = f"{environment.get('UV_INDEX', '')} {environment.get('UV_EXTRA_INDEX_URL', '')}".split()
+    settings = PIP_SETTING.findall(_said(_pip(), "config", "list"))
+    for extra, value in settings:
+        if extra:
+            more += value.split()
+        elif not first:
+            first = value
+    urls = [first, *(_unnamed(url) for url in more)]
+    return tuple(dict.fromkeys(url.rstrip("/") for url in urls))
+
+
+def find_on_index(
+    text: str, indexes: Sequence[str], tags: Sequence[Tag], transport: Transport, store: Store
+) -> Location:
+    """Return the best wheel for the requirement; an exact pin is remembered, so that it costs
+    nothing.
+
+    Raises: NoWheel with what the indexes do offer, Unreachable.
+    """
+    requirement = Requirement(text)
+    key = f"{requirement} {[redacted(url) for url in indexes]} {tags[0]}"
+    note = store.recall("resolved", key)
+    if note is not None and (transport.offline or _pinned(requirement)):
+        return Location(**note)
+    if transport.offline:
+        raise Unreachable(f"{requirement}: not resolved before with this cache, and --offline")
+    offers = [offer for url in indexes for offer in _offers(url, requirement, transport)]
+    best = choose(offers, requirement, tags)
+    if best is None:
+        raise NoWheel(_nothing(requirement, offers, indexes, tags))
+    place = locate_wheel(best.url).place
+    location = Location(
+        place=place,
+        filename=best.filename,
+        digest=best.digest,
+        said=f"{requirement} from the index",
+    )
+    if isinstance(place, str):
+        store.keep("resolved", key, asdict(location))
+    return location
+
+
+def choose(offers: Sequence[Offer], requirement: Requirement, tags: Sequence[Tag]) -> Offer | None:
+    """Return the newest offer, and of its version the one with the best tag and build number."""
+    rank = {tag: -place for place, tag in enumerate(tags)}
+    best: tuple[Version, int, tuple[int, str] | tuple[()]] | None = None
+    found: Offer | None = None
+    for offer in offers:
+        parsed = _parsed(offer, requirement)
+        if parsed is None:
+            continue
+        version, build, offered = parsed
+        ranks = [rank[tag] for tag in offered if tag in rank]
+        if not ranks or not _allowed(offer, version, requirement):
+            continue
+        mark = (version, max(ranks), build)
+        if best is None or mark > best:
+            best, found = mark, offer
+    return found
+
+
+def parse_page(page: bytes, url: str) -> list[Offer]:
+    """Return what a project page offers, be it JSON or HTML."""
+    if page.lstrip()[:1] == b"{":
+        return [
+            Offer(
+                filename=file["filename"],
+                url=urljoin(url, file["url"]),
+                digest=file.get("hashes", {}).get("sha256", ""),
+                requires_python=file.get("requires-python") or "",
+                yanked=bool(file.get("yanked")),
+            )
+            for file in json.loads(page)["files"]
+        ]
+    reader = _Page(url)
+    reader.feed(page.decode("utf-8", "replace"))
+    return reader.offers
+
+
+class _Page(HTMLParser):
+    """Collect the anchors of a PEP 503 page."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__()
+        self._url = url
+        self.offers: list[Offer] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """Take an anchor's link, digest and data attributes."""
+        values = dict(attrs)
+        href = values.get("href")
+        if tag != "a" or not href:
+            return
+        target = urljoin(self._url, href)
+        place = locate_wheel(target)
+        self.offers.append(
+            Offer(
+                filename=place.filename,
+                url=target,
+                digest=place.digest,
+                requires_python=values.get("data-requires-python") or "",
+                yanked="data-yanked" in values,
+            )
+        )
+
+
+def _offers(index: str, requirement: Requirement, transport: Transport) -> list[Offer]:
+    project = canonicalize_name(requirement.name)
+    index = index or _own_default()
+    url = f"{index}/{project}/"
+    if urlsplit(index).scheme == "file":
+        return _folder_offers(Path(url2pathname(urlsplit(url).path)), url)
+    try:
+        return parse_page(transport.document(url, ACCEPT), url)
+    except NotThere:
+        return []
+
+
+def _folder_offers(folder: Path, url: str) -> list[Offer]:
+    page = folder / "index.html"
+    if page.is_file():
+        return parse_page(page.read_bytes(), url)
+    return parse_page(
+        "".join(f'<a href="{path.name}">' for path in folder.glob("*.whl")).encode(), url
+    )
+
+
+def _parsed(
+    offer: Offer, requirement: Requirement
+) -> tuple[Version, tuple[int, str] | tuple[()], frozenset[Tag]] | None:
+    if not offer.filename.endswith(".whl"):
+        return None
+    try:
+        name, version, build, tags = parse_wheel_filename(offer.filename)
+    except InvalidWheelFilename:
+        return None
+    return (version, build, tags) if name == canonicalize_name(requirement.name) else None
+
+
+def _allowed(offer: Offer, version: Version, requirement: Requirement) -> bool:
+    pinned = _pinned(requirement)
+    if offer.yanked and not pinned:
+        return False
+    if not requirement.specifier.contains(version, prereleases=pinned or None):
+        return False
+    try:
+        python = SpecifierSet(offer.requires_python)
+    except InvalidSpecifier:
+        return True
+    return python.contains(".".join(map(str, sys.version_info[:3])), prereleases=True)
+
+
+def _pinned(requirement: Requirement) -> bool:
+    return any(
+        spec.operator in {"==", "==="} and not spec.version.endswith(".*")
+        for spec in requirement.specifier
+    )
+
+
+def _nothing(
+    requirement: Requirement, offers: Sequence[Offer], indexes: Sequence[str], tags: Sequence[Tag]
+) -> str:
+    wheels = [(offer, parsed) for offer in offers if (parsed := _parsed(offer, requirement))]
+    meant = [
+        offer.filename for offer, (version, _, _) in wheels if version in requirement.specifier
+    ]
+    versions = sorted({version for _, (version, _, _) in wheels})
+    looked = ", ".join(redacted(url) if url else "the tool's default index" for url in indexes)
+    found = (
+        f"found for other interpreters or platforms: {', '.join(meant)} (this one takes {tags[0]})"
+        if meant
+        else f"versions there: {', '.join(map(str, versions[-5:])) or 'none'}"
+    )
+    return f"{requirement}: expected a wheel on {looked}; {found}"
+
+
+def _own_default() -> str:
+    """Return the index that the tool at hand uses when nothing is configured; its help names it."""
+    uv = [path, "pip"] if (path := shutil.which("uv")) else []
+    for command in (uv, _pip()):
+        if match := DEFAULT_IN_HELP.search(_said(command, "install", "--help")):
+            return match[1].rstrip("/")
+    raise Unreachable(
+        "no package index: uv and pip are configured with none, and name no default; "
+        "set UV_DEFAULT_INDEX or PIP_INDEX_URL"
+    )
+
+
+def _pip() -> list[str]:
+    """Return the command of this interpreter's pip, or of another one where it has none."""
+    own = [sys.executable, "-m", "pip"]
+    if _said(own, "--version"):
+        return own
+    return [path] if (path := shutil.which("pip")) else []
+
+
+def _said(command: Sequence[str], *arguments: str) -> str:
+    """Return what the command printed, nothing when it failed or is not there."""
+    if not command:
+        return ""
+    try:
+        done = subprocess.run([*command, *arguments], capture_output=True, text=True, check=False)
+    except OSError:
+        return ""
+    return done.stdout if done.returncode == 0 else ""
+
+
+def _unnamed(url: str) -> str:
+    """Drop the name from uv's `name=url` form."""
+    name, separator, rest = url.partition("=")
+    return rest if separator and "/" not in name else url
