@@ -1,6 +1,6 @@
 """What a tool shows while it works: steps, their durations, closing tables.
 
-The only module that knows rich. Progress goes to stderr, so that stdout stays for results and `--json`.
+The only module that knows rich. Progress goes to stderr: stdout stays for results and `--json`.
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ from contextlib import contextmanager
 
 from rich.console import Console
 from rich.table import Table
+
+LOG_WIDTH = 240
 
 stderr = Console(stderr=True, highlight=False, soft_wrap=True)
 stdout = Console(highlight=False, soft_wrap=True)
@@ -44,4 +46,6 @@ def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) 
         view.add_column(name, justify="right" if numeric else "left", overflow="fold")
     for row in rows:
         view.add_row(*(str(cell) for cell in row))
-    stderr.print(view)
+    # A log has no edge to fold cells at; rich would assume 80 columns.
+    log = Console(stderr=True, highlight=False, width=LOG_WIDTH)
+    (stderr if stderr.is_terminal else log).print(view)

@@ -10,15 +10,15 @@ from typing import ClassVar
 class ToolError(Exception):
     """A decision that the user has to take; subclasses name the decision and its exit code.
 
-    The message says, in this order: the subject and its value, what was expected and where that comes
-    from, what was found, and the next command to try.
+    The message says, in this order: the subject and its value, what was expected and where that
+    comes from, what was found, and the next command to try.
     """
 
     exit_code: ClassVar[int] = 1
 
 
 def exit_with(main: Callable[[], int]) -> None:
-    """Run `main` and exit with its code; a ToolError becomes one line on stderr and its exit code."""
+    """Run `main` and exit with its code; a ToolError becomes its message on stderr and its code."""
     try:
         code = main()
     except ToolError as error:

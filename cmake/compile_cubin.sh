@@ -1,0 +1,10 @@
+#!/bin/sh
+# compile_cubin.sh CUBIN COMMAND...: run the compiler, keep what ptxas reports in CUBIN.ptxas.txt, show only the rest.
+report=$1.ptxas.txt
+shift
+"$@" >"$report.part" 2>&1
+code=$?
+# Lines of ptxas's -v report; a warning is neither and stays on the screen.
+grep -vE '^ptxas info|^ +[0-9]+ bytes stack frame' "$report.part" >&2
+mv -f "$report.part" "$report"
+exit "$code"

@@ -1,0 +1,78 @@
+# DeepGEMM for every interpreter: one libdeep_gemm.so without Python, one thin _C per SOABI, one _C.abi3.so.
+include_guard()
+include(deepgemm_add_cubins)
+include(deepgemm_add_extension)
+include(deepgemm_compile_options)
+include(deepgemm_compiler_cache)
+include(deepgemm_embed_cubins)
+include(deepgemm_find_toolkit)
+include(deepgemm_install)
+include(deepgemm_interpreters)
+
+# Kernel families: aot/<family>.cu, with shared/<family>_configs.def where it has configurations.
+set(families
+  fp8_gemm)
+set(host_sources
+  api.cpp
+  config_table.cpp
+  device.cpp
+  driver.cpp
+  fp8_gemm.cpp
+  kernel_store.cpp
+  self_test.cpp
+  settings.cpp
+  tensor_map.cpp
+  tensor_view.cpp)
+set(binding_sources
+  module.cpp
+  tensor_argument.cpp)
+list(TRANSFORM host_sources PREPEND "${CMAKE_SOURCE_DIR}/csrc/deep_gemm/host/")
+list(TRANSFORM binding_sources PREPEND "${CMAKE_SOURCE_DIR}/csrc/deep_gemm/binding/")
+
+# The build interpreter runs our tools; it is also the target where no interpreters are named.
+if(NOT VLLM_PYTHON_EXECUTABLE)
+  find_package(Python 3.10 REQUIRED COMPONENTS Interpreter)
+  set(VLLM_PYTHON_EXECUTABLE "${Python_EXECUTABLE}")
+endif()
+
+deepgemm_compiler_cache(OUTPUT compiler_cache)
+deepgemm_find_toolkit(OUTPUT cuda)
+deepgemm_interpreters(OUTPUT python)
+
+foreach(family IN LISTS families)
+  deepgemm_add_cubins(FAMILY ${family} NVCC "${cuda_NVCC}" OUTPUT cubin)
+endforeach()
+
+add_library(deep_gemm SHARED ${host_sources})
+deepgemm_compile_options(TARGET deep_gemm)
+target_include_directories(deep_gemm SYSTEM PRIVATE "${cuda_INCLUDE}")
+deepgemm_embed_cubins(TARGET deep_gemm NAMES ${cubin_NAMES} FILES ${cubin_FILES})
+find_package(Threads REQUIRED)
+target_link_libraries(deep_gemm PRIVATE Threads::Threads ${CMAKE_DL_LIBS})
+target_link_options(deep_gemm PRIVATE LINKER:--no-undefined)
+
+set(extensions "")
+foreach(soabi IN LISTS python_SOABIS)
+  deepgemm_add_extension(
+    TARGET deep_gemm_${soabi} SOABI "${soabi}" SUFFIX "${python_${soabi}_SUFFIX}"
+    INCLUDE ${python_${soabi}_INCLUDE} LIBRARY deep_gemm SOURCES ${binding_sources})
+  list(APPEND extensions deep_gemm_${soabi})
+endforeach()
+
+# Decision 1: serves the CPythons that are not in the list. Any CPython's headers of 3.10 or later do.
+list(GET python_SOABIS 0 soabi)
+deepgemm_add_extension(
+  TARGET deep_gemm_abi3 SOABI "abi3-0x030A0000" SUFFIX ".abi3.so" INCLUDE ${python_${soabi}_INCLUDE}
+  LIBRARY deep_gemm SOURCES ${binding_sources} DEFINITIONS Py_LIMITED_API=0x030A0000)
+list(APPEND extensions deep_gemm_abi3)
+
+deepgemm_install(LIBRARY deep_gemm EXTENSIONS ${extensions})
+
+list(LENGTH cubin_NAMES cubin_count)
+list(JOIN python_SOABIS ", " soabi_text)
+message(STATUS "DeepGEMM
+     nvcc            ${cuda_NVCC}, ${cuda_RELEASE}
+     cubins          ${cubin_count}
+     interpreters    ${soabi_text}, abi3
+     compiler        ${CMAKE_CXX_COMPILER_ID} ${CMAKE_CXX_COMPILER_VERSION}, ${CMAKE_BUILD_TYPE}
+     compiler cache  ${compiler_cache}")

@@ -1,0 +1,38 @@
+// One Python argument read as a tensor: through DLPack's exchange API where its type has one, else through __dlpack__.
+#pragma once
+
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+
+#include "binding/dlpack_abi.hpp"
+#include "host/tensor_view.hpp"
+
+namespace deep_gemm {
+
+// Borrows the object's memory for the length of one call.
+class TensorArgument {
+ public:
+  TensorArgument() = default;
+  ~TensorArgument() { Py_XDECREF(capsule_); }
+  TensorArgument(const TensorArgument&) = delete;
+  TensorArgument& operator=(const TensorArgument&) = delete;
+
+  // Fills `view`; false with a Python error set where the object is no tensor. `name` is the operand's in messages.
+  bool read(PyObject* object, const char* name, TensorView& view);
+
+  // The stream that the tensor's library works on now for the tensor's device. For a library without the exchange
+  // API this is the legacy default stream, for which its __dlpack__ was asked to synchronise.
+  bool current_stream(void** stream) const;
+
+ private:
+  bool read_by_protocol(PyObject* object, const char* name);
+
+  static constexpr int kMaxRank = 4;
+
+  const dlpack::ExchangeApi* api_ = nullptr;
+  PyObject* capsule_ = nullptr;  // keeps the memory alive where the slow protocol was used
+  dlpack::Tensor tensor_{};
+  std::int64_t dense_strides_[kMaxRank] = {};
+};
+
+}  // namespace deep_gemm

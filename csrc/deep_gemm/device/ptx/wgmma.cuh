@@ -1,0 +1,119 @@
+// wgmma on e4m3 operands in shared memory. Source: PTX ISA, "Asynchronous Warpgroup Level Matrix Instructions".
+//
+// An accumulator of m64 x nN is N / 2 registers a thread: element 4 * j + 2 * h + p stands at row
+// 16 * warp + lane / 4 + 8 * h and column 8 * j + 2 * (lane % 4) + p of the warp group's rows.
+#pragma once
+
+#include <cstdint>
+
+namespace deep_gemm::ptx {
+
+// Orders register and shared-memory accesses before the wgmmas that follow.
+__device__ __forceinline__ void wgmma_fence() { asm volatile("wgmma.fence.sync.aligned;" ::: "memory"); }
+
+__device__ __forceinline__ void wgmma_commit() { asm volatile("wgmma.commit_group.sync.aligned;" ::: "memory"); }
+
+template <int kPending>
+__device__ __forceinline__ void wgmma_wait() {
+  asm volatile("wgmma.wait_group.sync.aligned %0;" ::"n"(kPending) : "memory");
+}
+
+// Keeps the compiler from moving accesses of an accumulator across asynchronous wgmmas.
+template <int kCount>
+__device__ __forceinline__ void pin_registers(float (&values)[kCount]) {
+#pragma unroll
+  for (int i = 0; i < kCount; ++i) asm volatile("" : "+f"(values[i])::"memory");
+}
+
+// Matrix descriptor of a k-major operand with 128-byte swizzle: 8 rows are 1024 bytes apart.
+// Source: PTX ISA, "Matrix Descriptor Format" (address in bits 0-13, stride offset in 32-45, swizzle mode in 62-63).
+__device__ __forceinline__ std::uint64_t swizzled_descriptor(std::uint32_t shared_address) {
+  return static_cast<std::uint64_t>((shared_address & 0x3ffff) >> 4) | (std::uint64_t{1} << 16) |
+         (std::uint64_t{1024 >> 4} << 32) | (std::uint64_t{1} << 62);
+}
+
+// 32 values of k further on: 32 bytes, in the descriptor's unit of 16.
+inline constexpr std::uint64_t kDescriptorStepK32 = 32 >> 4;
+
+// d (64, kN) f32 = a (64, 32) e4m3 @ b (kN, 32).T e4m3, plus d where `accumulate`.
+template <int kN>
+__device__ __forceinline__ void wgmma_e4m3(float (&d)[kN / 2], std::uint64_t a, std::uint64_t b, bool accumulate);
+
+// clang-format off
+#define DG_R8(d, i) "+f"(d[i]), "+f"(d[i + 1]), "+f"(d[i + 2]), "+f"(d[i + 3]), "+f"(d[i + 4]), "+f"(d[i + 5]), "+f"(d[i + 6]), "+f"(d[i + 7])
+#define DG_S8 "%0, %1, %2, %3, %4, %5, %6, %7"
+#define DG_S16 DG_S8 ", %8, %9, %10, %11, %12, %13, %14, %15"
+#define DG_S24 DG_S16 ", %16, %17, %18, %19, %20, %21, %22, %23"
+#define DG_S32 DG_S24 ", %24, %25, %26, %27, %28, %29, %30, %31"
+#define DG_S40 DG_S32 ", %32, %33, %34, %35, %36, %37, %38, %39"
+#define DG_S48 DG_S40 ", %40, %41, %42, %43, %44, %45, %46, %47"
+#define DG_S56 DG_S48 ", %48, %49, %50, %51, %52, %53, %54, %55"
+#define DG_S64 DG_S56 ", %56, %57, %58, %59, %60, %61, %62, %63"
+#define DG_S72 DG_S64 ", %64, %65, %66, %67, %68, %69, %70, %71"
+#define DG_S80 DG_S72 ", %72, %73, %74, %75, %76, %77, %78, %79"
+#define DG_S88 DG_S80 ", %80, %81, %82, %83, %84, %85, %86, %87"
+#define DG_S96 DG_S88 ", %88, %89, %90, %91, %92, %93, %94, %95"
+#define DG_D8(d) DG_R8(d, 0)
+#define DG_D16(d) DG_D8(d), DG_R8(d, 8)
+#define DG_D24(d) DG_D16(d), DG_R8(d, 16)
+#define DG_D32(d) DG_D24(d), DG_R8(d, 24)
+#define DG_D40(d) DG_D32(d), DG_R8(d, 32)
+#define DG_D48(d) DG_D40(d), DG_R8(d, 40)
+#define DG_D56(d) DG_D48(d), DG_R8(d, 48)
+#define DG_D64(d) DG_D56(d), DG_R8(d, 56)
+#define DG_D72(d) DG_D64(d), DG_R8(d, 64)
+#define DG_D80(d) DG_D72(d), DG_R8(d, 72)
+#define DG_D88(d) DG_D80(d), DG_R8(d, 80)
+#define DG_D96(d) DG_D88(d), DG_R8(d, 88)
+
+#define DG_WGMMA_E4M3(N, REGISTERS, A, B, P)                                                                    \
+  template <>                                                                                                   \
+  __device__ __forceinline__ void wgmma_e4m3<N>(float (&d)[N / 2], std::uint64_t a, std::uint64_t b, bool accumulate) { \
+    asm volatile("{\n.reg .pred p;\nsetp.ne.b32 p, %" #P ", 0;\n"                                              \
+                 "wgmma.mma_async.sync.aligned.m64n" #N "k32.f32.e4m3.e4m3 {" DG_S##REGISTERS "}, %" #A ", %" #B ", p, 1, 1;\n}\n" \
+                 : DG_D##REGISTERS(d)                                                                           \
+                 : "l"(a), "l"(b), "r"(static_cast<std::uint32_t>(accumulate)));                                \
+  }
+
+DG_WGMMA_E4M3(16, 8, 8, 9, 10)
+DG_WGMMA_E4M3(32, 16, 16, 17, 18)
+DG_WGMMA_E4M3(48, 24, 24, 25, 26)
+DG_WGMMA_E4M3(64, 32, 32, 33, 34)
+DG_WGMMA_E4M3(80, 40, 40, 41, 42)
+DG_WGMMA_E4M3(96, 48, 48, 49, 50)
+DG_WGMMA_E4M3(112, 56, 56, 57, 58)
+DG_WGMMA_E4M3(128, 64, 64, 65, 66)
+DG_WGMMA_E4M3(144, 72, 72, 73, 74)
+DG_WGMMA_E4M3(160, 80, 80, 81, 82)
+DG_WGMMA_E4M3(176, 88, 88, 89, 90)
+DG_WGMMA_E4M3(192, 96, 96, 97, 98)
+
+#undef DG_WGMMA_E4M3
+#undef DG_D8
+#undef DG_S8
+#undef DG_D16
+#undef DG_S16
+#undef DG_D24
+#undef DG_S24
+#undef DG_D32
+#undef DG_S32
+#undef DG_D40
+#undef DG_S40
+#undef DG_D48
+#undef DG_S48
+#undef DG_D56
+#undef DG_S56
+#undef DG_D64
+#undef DG_S64
+#undef DG_D72
+#undef DG_S72
+#undef DG_D80
+#undef DG_S80
+#undef DG_D88
+#undef DG_S88
+#undef DG_D96
+#undef DG_S96
+#undef DG_R8
+// clang-format on
+
+}  // namespace deep_gemm::ptx

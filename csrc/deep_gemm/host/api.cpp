@@ -1,0 +1,36 @@
+#include "host/api.hpp"
+
+#include "host/device.hpp"
+#include "host/settings.hpp"
+
+using namespace deep_gemm;
+
+bool deep_gemm_fp8_gemm_nt(const Fp8GemmOperands* operands, void* stream, Status* status) {
+  return fp8_gemm_nt(*operands, stream, *status);
+}
+
+bool deep_gemm_self_test(SelfTestCounts* counts, Status* status) { return self_test(*counts, *status); }
+
+std::size_t deep_gemm_config_count() { return config_count(); }
+
+const NamedConfig* deep_gemm_config(std::size_t index) { return &config_at(index); }
+
+std::size_t deep_gemm_choose_config(const Problem* problem, int multiprocessors) {
+  return choose_config(*problem, multiprocessors);
+}
+
+Estimate deep_gemm_estimate(std::size_t index, const Problem* problem, int multiprocessors) {
+  return estimate(config_at(index).config, *problem, multiprocessors);
+}
+
+void deep_gemm_set_multiprocessor_limit(int limit) { Settings::get().multiprocessors.store(limit); }
+
+int deep_gemm_multiprocessor_limit() { return Settings::get().multiprocessors.load(); }
+
+bool deep_gemm_multiprocessors(int device, int* count, Status* status) {
+  const Driver* driver = Driver::get(*status);
+  const Device* found = driver == nullptr ? nullptr : Device::get(*driver, device, *status);
+  if (found == nullptr) return false;
+  *count = found->multiprocessors;
+  return true;
+}

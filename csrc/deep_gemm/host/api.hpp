@@ -1,0 +1,25 @@
+// What libdeep_gemm.so exports: a C interface, so that neither exceptions nor C++ symbols cross it.
+//
+// Functions that can fail return false and fill the Status. Library and binding come from one wheel and one build.
+#pragma once
+
+#include "host/config_table.hpp"
+#include "host/fp8_gemm.hpp"
+#include "host/self_test.hpp"
+
+#define DEEP_GEMM_EXPORT extern "C" __attribute__((visibility("default")))
+
+DEEP_GEMM_EXPORT bool deep_gemm_fp8_gemm_nt(const deep_gemm::Fp8GemmOperands* operands, void* stream,
+                                            deep_gemm::Status* status);
+DEEP_GEMM_EXPORT bool deep_gemm_self_test(deep_gemm::SelfTestCounts* counts, deep_gemm::Status* status);
+
+DEEP_GEMM_EXPORT std::size_t deep_gemm_config_count();
+DEEP_GEMM_EXPORT const deep_gemm::NamedConfig* deep_gemm_config(std::size_t index);
+DEEP_GEMM_EXPORT std::size_t deep_gemm_choose_config(const deep_gemm::Problem* problem, int multiprocessors);
+DEEP_GEMM_EXPORT deep_gemm::Estimate deep_gemm_estimate(std::size_t index, const deep_gemm::Problem* problem,
+                                                        int multiprocessors);
+
+// Blocks that a launch may have at most; 0 stands for all multiprocessors of the device.
+DEEP_GEMM_EXPORT void deep_gemm_set_multiprocessor_limit(int limit);
+DEEP_GEMM_EXPORT int deep_gemm_multiprocessor_limit();
+DEEP_GEMM_EXPORT bool deep_gemm_multiprocessors(int device, int* count, deep_gemm::Status* status);

@@ -1,0 +1,47 @@
+// The configurations that were compiled, and the choice among them: pure arithmetic, no GPU.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "shared/kernel_config.hpp"
+#include "shared/tile_schedule.hpp"
+
+namespace deep_gemm {
+
+struct NamedConfig {
+  const char* name;   // a row of shared/fp8_gemm_configs.def
+  const char* cubin;  // "fp8_gemm_" + name
+  KernelConfig config;
+};
+
+inline constexpr std::size_t kMaxConfigs = 128;
+
+std::size_t config_count();
+const NamedConfig& config_at(std::size_t index);
+
+struct Problem {
+  std::int64_t m;
+  std::int64_t n;
+  std::int64_t k;
+  int output_bytes;
+};
+
+// Why a configuration stands where it does: every term of the estimate, so that a choice can be explained.
+struct Estimate {
+  std::int64_t tiles;
+  std::int64_t waves;        // tiles over multiprocessors, rounded up
+  double tile_cycles;        // one tile's main loop
+  double epilogue_cycles;    // what of a tile's store is not hidden
+  double cycles;             // the whole problem
+};
+
+Estimate estimate(const KernelConfig& config, const Problem& problem, int multiprocessors);
+
+// The index of the configuration with the lowest estimate among those of the output type; m, n >= 1.
+std::size_t choose_config(const Problem& problem, int multiprocessors);
+
+// The order of tiles that keeps a wave's operands in L2.
+TileSchedule schedule_of(const KernelConfig& config, const Problem& problem);
+
+}  // namespace deep_gemm

@@ -1,0 +1,14 @@
+// Settings of the whole process, as DeepGEMM has them; each is one atomic number.
+#pragma once
+
+#include <atomic>
+
+namespace deep_gemm {
+
+struct Settings {
+  std::atomic<int> multiprocessors{0};  // upper limit of blocks a launch; 0: all that the device has
+
+  static Settings& get();
+};
+
+}  // namespace deep_gemm

@@ -1,0 +1,109 @@
+"""Build the distribution: CMake compiles, setuptools packs; docs/build.md says how to steer it."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from importlib import metadata
+from pathlib import Path
+
+from setuptools import Extension, setup
+from setuptools.command.bdist_wheel import bdist_wheel
+from setuptools.command.build_ext import build_ext
+
+ROOT = Path(__file__).resolve().parent
+sys.path.insert(0, str(ROOT))  # a build frontend does not put the source tree on the path
+
+from tools.errors import ToolError  # noqa: E402
+from tools.toolchain import keep, missing_requirements, require_toolkit  # noqa: E402
+from tools.wheel.platform_tag import platform_tag  # noqa: E402
+from tools.wheel.reproducible import normalise  # noqa: E402
+
+# The first time that a zip can hold, for sources whose time neither git nor the environment knows.
+EPOCH_OF_AN_ARCHIVE = 315532800
+
+
+class cmake_build_ext(build_ext):  # noqa: N801 - the name that precompiled installs look for
+    """Compile all extensions with CMake, into the wheel's tree or beside their Python files."""
+
+    def run(self) -> None:
+        """Configure, build and install; the build folder persists, so that this is incremental."""
+        in_checkout = self.inplace or self.editable_mode
+        for command in self.commands(ROOT if in_checkout else Path(self.build_lib).resolve()):
+            code = subprocess.run(command, cwd=ROOT, check=False).returncode
+            if code:
+                raise SystemExit(f"error: {shlex.join(command)}: exit code {code}")
+
+    def commands(self, prefix: Path) -> Iterator[list[str]]:
+        """Yield CMake's commands, with tools by their path: an isolated environment moves them."""
+        cmake = find_tool("cmake")
+        toolkit = require_toolkit(ROOT, os.environ, os.environ.get("DEEPGEMM_NVCC", ""))
+        yield [
+            *(cmake, "--preset", "default", f"-DCMAKE_MAKE_PROGRAM={find_tool('ninja')}"),
+            f"-DVLLM_PYTHON_EXECUTABLE={sys.executable}",
+            f"-DDEEPGEMM_NVCC={keep(ROOT, toolkit.nvcc)}",
+            f"-DDEEPGEMM_PYTHON_INTERPRETERS={os.environ.get('DEEPGEMM_PYTHON_INTERPRETERS', '')}",
+        ]
+        yield [cmake, "--build", "--preset", "default"]
+        install = [cmake, "--install", "build/cmake", "--component", "_deep_gemm_C", "--strip"]
+        yield [*install, "--prefix", str(prefix)]
+
+    def get_outputs(self) -> list[str]:
+        """Name no file: CMake knows them, and the wheel takes the whole tree."""
+        return []
+
+    def get_output_mapping(self) -> dict[str, str]:
+        """Map no file: an editable install finds the binaries beside their Python files."""
+        return {}
+
+
+class abi3_wheel(bdist_wheel):  # noqa: N801 - as setuptools spells its commands
+    """Pack one wheel for every CPython (decision 9), the same bytes for the same commit."""
+
+    def run(self) -> None:
+        """Stage into an empty tree, pack, then rewrite the archive in a fixed form."""
+        for leftover in (self.get_finalized_command("build").build_lib, self.bdist_dir):
+            shutil.rmtree(
+                leftover, ignore_errors=True
+            )  # of an earlier build; it must not be packed
+        super().run()
+        normalise(Path(self.distribution.dist_files[-1][2]), epoch())
+
+    def get_tag(self) -> tuple[str, str, str]:
+        """Read the platform from the staged binaries; an editable install stages none."""
+        binaries = sorted(Path(self.bdist_dir).rglob("*.so"))
+        return ("cp310", "abi3", platform_tag(binaries)) if binaries else super().get_tag()
+
+
+def find_tool(name: str) -> str:
+    """Return the executable that a build requirement brought, else the machine's own."""
+    try:
+        brought = [file for file in metadata.files(name) or () if file.name == name]
+    except metadata.PackageNotFoundError:
+        return name
+    return str(brought[0].locate()) if brought else name
+
+
+def epoch() -> int:
+    """Return the time of the sources: SOURCE_DATE_EPOCH, else the commit's, else a constant."""
+    if "SOURCE_DATE_EPOCH" in os.environ:
+        return int(os.environ["SOURCE_DATE_EPOCH"])
+    command = ["git", "log", "-1", "--format=%ct"]
+    answer = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    in_git = (ROOT / ".git").exists() and answer.returncode == 0
+    return int(answer.stdout) if in_git else EPOCH_OF_AN_ARCHIVE
+
+
+try:
+    setup(
+        version=(ROOT / "VERSION").read_text().strip(),
+        ext_modules=[Extension("vllm.third_party.deep_gemm._C", sources=[])],
+        cmdclass={"build_ext": cmake_build_ext, "bdist_wheel": abi3_wheel},
+        setup_requires=missing_requirements(ROOT, os.environ),
+    )
+except ToolError as error:
+    raise SystemExit(f"error: {error}") from None

@@ -1,0 +1,60 @@
+"""Random quantised operands and what their product is in float64."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+
+E4M3_MAX = 448.0
+GRANULARITY = 128
+
+
+@dataclass(frozen=True, kw_only=True)
+class Quantised:
+    """An e4m3 matrix with its scale factors, and the float64 matrix that the two stand for."""
+
+    values: torch.Tensor
+    scales: torch.Tensor
+    exact: torch.Tensor
+
+    @property
+    def pair(self) -> tuple[torch.Tensor, torch.Tensor]:
+        return self.values, self.scales
+
+
+def quantise(x: torch.Tensor, rows_per_scale: int) -> Quantised:
+    """Quantise (rows, k) f32 with one scale for each `rows_per_scale` x 128 block."""
+    rows, k = x.shape
+    blocks = (-(-rows // rows_per_scale), -(-k // GRANULARITY))
+    padded = x.new_zeros(blocks[0] * rows_per_scale, blocks[1] * GRANULARITY)
+    padded[:rows, :k] = x
+    grid = padded.view(blocks[0], rows_per_scale, blocks[1], GRANULARITY)
+    scales = (grid.abs().amax(dim=(1, 3)) / E4M3_MAX).clamp(min=1e-12)
+    values = (x / expand(scales, rows_per_scale, rows, k)).to(torch.float8_e4m3fn)
+    exact = values.double() * expand(scales, rows_per_scale, rows, k).double()
+    return Quantised(values=values, scales=scales, exact=exact)
+
+
+def expand(scales: torch.Tensor, rows_per_scale: int, rows: int, k: int) -> torch.Tensor:
+    """Repeat each scale over the elements that it scales: (rows, k)."""
+    return scales.repeat_interleave(rows_per_scale, 0)[:rows].repeat_interleave(GRANULARITY, 1)[:, :k]
+
+
+def operands(m: int, n: int, k: int, device: torch.device, seed: int) -> tuple[Quantised, Quantised]:
+    """Fresh random A (m, k) and B (n, k); magnitudes differ from block to block, so that a wrong scale shows."""
+    generator = torch.Generator(device=device).manual_seed(seed)
+
+    def matrix(rows: int, rows_per_scale: int) -> Quantised:
+        x = torch.randn(rows, k, device=device, generator=generator)
+        spread = torch.rand(-(-rows // 8), max(1, -(-k // 64)), device=device, generator=generator) * 4
+        x *= torch.exp(spread).repeat_interleave(8, 0)[:rows].repeat_interleave(64, 1)[:, :k]
+        return quantise(x, rows_per_scale)
+
+    return matrix(m, 1), matrix(n, GRANULARITY)
+
+
+def relative_error(out: torch.Tensor, reference: torch.Tensor) -> float:
+    """||out - reference|| / ||reference||, infinite where anything is not a number."""
+    difference = (out.double() - reference).norm() / reference.norm().clamp(min=1e-300)
+    return float(difference) if torch.isfinite(difference) else float("inf")

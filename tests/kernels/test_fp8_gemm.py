@@ -1,0 +1,194 @@
+"""`fp8_gemm_nt` against the float64 product of the same quantised operands."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from tests.kernels.reference import operands, relative_error
+from vllm.third_party import deep_gemm
+from vllm.third_party.deep_gemm import _C
+
+pytestmark = pytest.mark.hopper
+
+# A bf16 result is rounded to 8 bits: about 1.7e-3. An f32 result shows what the tensor core keeps over 128 of k.
+TOLERANCE = {torch.bfloat16: 2e-3, torch.float32: 1e-3}
+POISON = float("nan")
+# 1, tile - 1, tile, tile + 1 for the tiles of every configuration.
+TILES = sorted({config[key] for config in _C.configs() for key in ("tile_m", "tile_n")})
+TAILS = sorted({1} | {tile + step for tile in TILES for step in (-1, 0, 1)})
+DEPTHS = (16, 128, 144, 512, 7168)
+OUTPUTS = (torch.bfloat16, torch.float32)
+
+
+def check(m: int, n: int, k: int, output: torch.dtype, device: torch.device, *, with_c: bool = False) -> float:
+    """Run one problem into a poisoned output and return its relative error."""
+    a, b = operands(m, n, k, device, seed=m * 7 + n * 3 + k)
+    d = torch.full((m, n), POISON, dtype=output, device=device)
+    reference = a.exact @ b.exact.T
+    c = None
+    if with_c:
+        c = (torch.randn(m, n, device=device) * float(reference.std() if m * n > 1 else 1)).to(output)
+        reference = reference + c.double()
+    deep_gemm.fp8_gemm_nt(a.pair, b.pair, d, c)
+    return relative_error(d, reference)
+
+
+@pytest.mark.parametrize("k", DEPTHS)
+@pytest.mark.parametrize("output", OUTPUTS, ids=str)
+def test_agrees_for_every_tail_of_m_and_n(k: int, output: torch.dtype, device: torch.device) -> None:
+    """Each pair of 1, tile - 1, tile, tile + 1 agrees with float64, with and without c."""
+    worst = max(
+        (check(m, n, k, output, device, with_c=with_c), m, n, with_c)
+        for m in TAILS
+        for n in TAILS
+        for with_c in (False, True)
+    )
+    assert worst[0] < TOLERANCE[output], f"error, m, n, with c: {worst}"
+
+
+@pytest.mark.parametrize("output", OUTPUTS, ids=str)
+@pytest.mark.parametrize(("m", "n", "k"), [(4096, 2112, 7168), (1024, 24576, 1536), (8192, 7168, 2048), (64, 7168, 16384)])
+def test_agrees_for_published_shapes(m: int, n: int, k: int, output: torch.dtype, device: torch.device) -> None:
+    """Many tiles a block: persistence and the order of tiles lose and repeat none."""
+    assert check(m, n, k, output, device) < TOLERANCE[output]
+
+
+def test_agrees_for_random_problems(device: torch.device) -> None:
+    """200 random problems in a row agree."""
+    generator = torch.Generator().manual_seed(2026)
+    for _ in range(200):
+        m, n, k16 = (int(torch.randint(1, high, (), generator=generator)) for high in (600, 600, 130))
+        output = OUTPUTS[int(torch.randint(0, 2, (), generator=generator))]
+        assert check(m, n, 16 * k16, output, device) < TOLERANCE[output], (m, n, 16 * k16, output)
+
+
+@pytest.mark.parametrize("layout", ["mn_major", "strided"])
+def test_reads_scales_of_any_strides(layout: str, device: torch.device) -> None:
+    """MN-major, aligned or not, and sliced scales give the row-major result to the bit."""
+    a, b = operands(133, 260, 1024, device, seed=5)
+    plain = torch.empty(133, 260, dtype=torch.bfloat16, device=device)
+    deep_gemm.fp8_gemm_nt(a.pair, b.pair, plain)
+    other = torch.full_like(plain, POISON)
+    if layout == "mn_major":
+        scale_a = deep_gemm.get_mn_major_tma_aligned_tensor(a.scales)
+        scale_b = b.scales.T.contiguous().T
+    else:
+        scale_a = torch.zeros(133 * 2, 8 * 3, device=device)[::2, ::3].copy_(a.scales)
+        scale_b = torch.zeros(3 * 2, 8 * 3, device=device)[::2, ::3].copy_(b.scales)
+    deep_gemm.fp8_gemm_nt((a.values, scale_a), (b.values, scale_b), other)
+    assert torch.equal(plain, other)
+
+
+def test_writes_only_its_rows_and_columns(device: torch.device) -> None:
+    """An output that is a window of a larger tensor leaves the rest of it untouched."""
+    a, b = operands(70, 136, 256, device, seed=6)
+    for offset in (0, 8):
+        whole = torch.full((80, 160), 7.0, dtype=torch.bfloat16, device=device)
+        window = whole[2:72, offset : offset + 136]
+        deep_gemm.fp8_gemm_nt(a.pair, b.pair, window)
+        assert relative_error(window, a.exact @ b.exact.T) < TOLERANCE[torch.bfloat16]
+        window.fill_(7.0)
+        assert bool((whole == 7.0).all())
+
+
+@pytest.mark.parametrize("output", OUTPUTS, ids=str)
+def test_c_may_be_d(output: torch.dtype, device: torch.device) -> None:
+    """With c and d the same tensor the product is added in place."""
+    a, b = operands(200, 300, 640, device, seed=7)
+    d = (torch.randn(200, 300, device=device) * 50).to(output)
+    reference = a.exact @ b.exact.T + d.double()
+    deep_gemm.fp8_gemm_nt(a.pair, b.pair, d, d)
+    assert relative_error(d, reference) < TOLERANCE[output]
+
+
+def test_empty_problems_return_and_k_of_zero_gives_c_or_zero(device: torch.device) -> None:
+    """m = 0 and n = 0 launch nothing; k = 0 writes zeros, or c."""
+    for m, n in ((0, 5), (5, 0)):
+        a, b = operands(m, n, 128, device, seed=1)
+        deep_gemm.fp8_gemm_nt(a.pair, b.pair, torch.empty(m, n, dtype=torch.bfloat16, device=device))
+    a, b = operands(5, 9, 0, device, seed=1)
+    d = torch.full((5, 9), POISON, device=device)
+    c = torch.randn(5, 9, device=device)
+    deep_gemm.fp8_gemm_nt(a.pair, b.pair, d)
+    assert bool((d == 0).all())
+    deep_gemm.fp8_gemm_nt(a.pair, b.pair, d, c)
+    assert torch.equal(d, c)
+
+
+def test_follows_the_current_stream(device: torch.device) -> None:
+    """On a side stream the kernel waits for that stream's earlier work, not for the default stream's."""
+    a, b = operands(256, 512, 1024, device, seed=8)
+    late = torch.zeros_like(a.values)
+    d = torch.full((256, 512), POISON, dtype=torch.bfloat16, device=device)
+    stream = torch.cuda.Stream(device)
+    torch.cuda.synchronize(device)
+    with torch.cuda.stream(stream):
+        torch.cuda._sleep(50_000_000)  # the copy below is late: a launch on another stream would read zeros
+        late.copy_(a.values)
+        deep_gemm.fp8_gemm_nt((late, a.scales), b.pair, d)
+    stream.synchronize()
+    assert relative_error(d, a.exact @ b.exact.T) < TOLERANCE[torch.bfloat16]
+
+
+def test_is_captured_by_a_graph(device: torch.device) -> None:
+    """A captured launch computes nothing at capture, and replays with the inputs of the moment."""
+    a, b = operands(130, 260, 512, device, seed=9)
+    later, _ = operands(130, 260, 512, device, seed=10)
+    values, scales = a.values.clone(), a.scales.clone()
+    d = torch.full((130, 260), POISON, dtype=torch.float32, device=device)
+    deep_gemm.fp8_gemm_nt((values, scales), b.pair, d)
+    d.fill_(POISON)
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        deep_gemm.fp8_gemm_nt((values, scales), b.pair, d)
+    assert bool(torch.isnan(d).all())
+    for source in (a, later):
+        values.copy_(source.values)
+        scales.copy_(source.scales)
+        graph.replay()
+        assert relative_error(d, source.exact @ b.exact.T) < TOLERANCE[torch.float32]
+
+
+def test_is_deterministic(device: torch.device) -> None:
+    """The same operands give the same bits."""
+    a, b = operands(1000, 1000, 2048, device, seed=11)
+    outs = [torch.empty(1000, 1000, device=device) for _ in range(4)]
+    for out in outs:
+        deep_gemm.fp8_gemm_nt(a.pair, b.pair, out)
+    assert all(torch.equal(outs[0], out) for out in outs[1:])
+
+
+def test_a_limit_of_multiprocessors_changes_no_result(device: torch.device) -> None:
+    """set_num_sms limits the blocks of a launch; get_num_sms tells the limit, or the device's number."""
+    a, b = operands(1000, 520, 512, device, seed=12)
+    plain, limited = (torch.empty(1000, 520, device=device) for _ in range(2))
+    assert deep_gemm.get_num_sms() == torch.cuda.get_device_properties(device).multi_processor_count
+    deep_gemm.fp8_gemm_nt(a.pair, b.pair, plain)
+    deep_gemm.set_num_sms(3)
+    try:
+        assert deep_gemm.get_num_sms() == 3
+        deep_gemm.fp8_gemm_nt(a.pair, b.pair, limited)
+    finally:
+        deep_gemm.set_num_sms(0)
+    assert relative_error(limited, plain.double()) < 1e-6
+
+
+@pytest.mark.parametrize("operand", ["a", "scale_a", "b", "scale_b", "d"])
+def test_refuses_an_operand_on_the_cpu(operand: str, device: torch.device) -> None:
+    """One operand elsewhere is a ValueError with its name, and d stays as it was."""
+    a, b = operands(16, 16, 128, device, seed=13)
+    tensors = {"a": a.values, "scale_a": a.scales, "b": b.values, "scale_b": b.scales}
+    tensors["d"] = torch.full((16, 16), 3.0, device=device)
+    moved = {name: tensor.cpu() if name == operand else tensor for name, tensor in tensors.items()}
+    with pytest.raises(ValueError, match=f"^{operand}: expected a CUDA tensor, got a CPU one"):
+        deep_gemm.fp8_gemm_nt((moved["a"], moved["scale_a"]), (moved["b"], moved["scale_b"]), moved["d"])
+    assert bool((tensors["d"] == 3.0).all())
+
+
+def test_refuses_misaligned_memory(device: torch.device) -> None:
+    """An operand that starts off a multiple of 16 bytes is a ValueError that names it."""
+    a, b = operands(16, 16, 128, device, seed=14)
+    shifted = torch.empty(16 * 128 + 8, dtype=torch.uint8, device=device)[8:].view(torch.float8_e4m3fn).view(16, 128)
+    with pytest.raises(ValueError, match="^a: expected an address aligned to 16 bytes"):
+        deep_gemm.fp8_gemm_nt((shifted, a.scales), b.pair, torch.empty(16, 16, device=device))

@@ -1,0 +1,264 @@
+"""One wheel for every CPython: interpreters, `uv build`, static audit, an import in each, a table.
+
+Composes the packages of this folder; knows the order of the job and nothing of any step's inside.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+from tools import console, interpreters, timeline
+from tools.errors import ToolError, exit_with
+from tools.interpreters.__main__ import describe, report
+from tools.interpreters.uv import find_uv
+from tools.wheel.audit import audit_wheel
+from tools.wheel.import_check import ImportRow, check_imports
+
+ROOT = Path(__file__).resolve().parents[1]
+BUILD = ROOT / "build"
+TIMELINE = BUILD / "timeline.svg"
+
+
+class WheelBuildError(ToolError):
+    """Mend what the compiler or the build backend complained about, above."""
+
+    exit_code: ClassVar[int] = 33
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """What will be built for, by which command, and where the wheel will lie."""
+
+    interpreters: interpreters.Plan
+    strict: bool
+    command: tuple[str, ...]
+    jobs: int | None
+    out: Path
+
+
+@dataclass(frozen=True, kw_only=True)
+class Built:
+    """The published wheel and what was measured of each extension in it."""
+
+    wheel: Path
+    sha256: str
+    rows: tuple[ImportRow, ...]
+    missing: tuple[str, ...]
+
+
+def main(arguments: Sequence[str] | None = None, environ: Mapping[str, str] = os.environ) -> int:
+    """Build the wheel, audit it, and publish it when everything held."""
+    options = parse(arguments)
+    plan = make_plan(options, environ)
+    if options.dry_run:
+        print(json.dumps(plan_as_json(plan), indent=2) if options.json else spell(plan))
+        return 0
+    built = execute(plan, environ)
+    show(built)
+    print(json.dumps(built_as_json(built), indent=2) if options.json else built.wheel)
+    return 0
+
+
+def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(prog="build_deepgemm", description=main.__doc__)
+    add = parser.add_argument
+    add(
+        "--python",
+        action="append",
+        default=[],
+        metavar="VERSION",
+        help="3.12, or a path; again for more (default: all of requires-python)",
+    )
+    add(
+        "--strict", action="store_true", help="a CPython that is nowhere is an error, not a warning"
+    )
+    add(
+        "--out",
+        type=Path,
+        default=ROOT / "dist",
+        metavar="DIR",
+        help="where the wheel goes (default: dist)",
+    )
+    add("--jobs", type=int, metavar="N", help="compiler processes at a time (default: one a core)")
+    add(
+        "--no-build-isolation",
+        action="store_true",
+        help="build with the packages of this environment",
+    )
+    add("--dry-run", action="store_true", help="print the plan, change nothing")
+    add("--json", action="store_true", help="print plan or result as JSON")
+    options = parser.parse_args(arguments)
+    if options.jobs is not None and options.jobs < 1:
+        parser.error(f"--jobs {options.jobs}: expected 1 or more")
+    return options
+
+
+def make_plan(options: argparse.Namespace, environ: Mapping[str, str]) -> Plan:
+    """Decide what to build for and how; change nothing.
+
+    Raises: the errors of tools.interpreters that a plan can meet.
+    """
+    plan = interpreters.plan_interpreters(
+        options.python,
+        requires_python=interpreters.read_requires_python(ROOT / "pyproject.toml"),
+        directory=BUILD / "pythons",
+        environ=environ,
+    )
+    isolation = ("--no-build-isolation",) if options.no_build_isolation else ()
+    command = (str(find_uv(environ)), "build", "--wheel", "--python", sys.executable, *isolation)
+    return Plan(
+        interpreters=plan,
+        strict=options.strict,
+        command=command,
+        jobs=options.jobs,
+        out=options.out.absolute(),
+    )
+
+
+def execute(plan: Plan, environ: Mapping[str, str]) -> Built:
+    """Carry the plan out, step by step; nothing reaches `out` before every audit has passed.
+
+    Raises: the error of the first step that fails.
+    """
+    with console.step("find interpreters, make a bare environment for each"):
+        prepared = interpreters.prepare_interpreters(
+            plan.interpreters, strict=plan.strict, environ=environ
+        )
+        report(prepared)
+    BUILD.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="wheel-", dir=BUILD) as folder:
+        with console.step("build the wheel"):
+            started_ns = time.time_ns()
+            wheel = build(plan, prepared.interpreters, Path(folder), environ)
+        with console.step(f"draw {TIMELINE.relative_to(ROOT)}"):
+            draw_timeline(started_ns)
+        with console.step(f"audit {wheel.name}"):
+            audit_wheel(wheel).raise_for_findings()
+        with console.step("install and import it in each environment"):
+            rows = check_imports(wheel, [each.executable for each in prepared.interpreters])
+        with console.step(f"publish in {plan.out}"):
+            published = publish(wheel, plan.out)
+    return Built(
+        wheel=published,
+        sha256=hashlib.sha256(published.read_bytes()).hexdigest(),
+        rows=tuple(rows),
+        missing=prepared.found.missing,
+    )
+
+
+def build(
+    plan: Plan,
+    targets: Sequence[interpreters.Interpreter],
+    folder: Path,
+    environ: Mapping[str, str],
+) -> Path:
+    """Run `uv build` for the interpreters and return the wheel that it put into the folder.
+
+    Raises: WheelBuildError.
+    """
+    jobs = {"CMAKE_BUILD_PARALLEL_LEVEL": str(plan.jobs)} if plan.jobs else {}
+    paths = os.pathsep.join(str(target.executable) for target in targets)
+    command = [*plan.command, "--out-dir", str(folder), str(ROOT)]
+    code = subprocess.run(
+        command,
+        env={**environ, **jobs, "DEEPGEMM_PYTHON_INTERPRETERS": paths},
+        stdout=sys.stderr,
+        check=False,
+    ).returncode
+    wheels = list(folder.glob("*.whl"))
+    if code or len(wheels) != 1:
+        raise WheelBuildError(
+            f"{shlex.join(command)}: expected one wheel, found exit code {code} and {len(wheels)} "
+            "wheels; its own message stands above"
+        )
+    return wheels[0]
+
+
+def draw_timeline(started_ns: int) -> None:
+    """Draw what ninja ran since a time, beside the build folder.
+
+    Raises: console.Skip where it ran nothing.
+    """
+    steps = timeline.read_steps(BUILD / "cmake" / ".ninja_log", since_ns=started_ns)
+    if not steps:
+        raise console.Skip("nothing was compiled")
+    seconds = max(step.end for step in steps) / 1000
+    TIMELINE.write_text(timeline.draw(steps, f"{len(steps)} steps in {seconds:.1f} s"))
+
+
+def publish(wheel: Path, out: Path) -> Path:
+    """Put the wheel into `out` whole or not at all."""
+    out.mkdir(parents=True, exist_ok=True)
+    part = out / f".{wheel.name}.{os.getpid()}.part"
+    try:
+        shutil.copyfile(wheel, part)
+        with part.open("rb") as file:
+            os.fsync(file.fileno())
+        part.replace(out / wheel.name)
+    finally:
+        part.unlink(missing_ok=True)
+    return out / wheel.name
+
+
+def show(built: Built) -> None:
+    """Print the closing table."""
+    columns = ("interpreter", "SOABI", "file", "bytes", "SHA-256", "import ms")
+    rows = [
+        (
+            os.path.relpath(row.interpreter, ROOT),
+            row.soabi,
+            Path(row.file).name,
+            row.bytes,
+            f"{row.sha256[:16]}…",
+            row.milliseconds,
+        )
+        for row in built.rows
+    ]
+    console.table(f"{built.wheel.name}  SHA-256 {built.sha256}", columns, rows)
+
+
+def spell(plan: Plan) -> str:
+    """Return the plan as lines."""
+    return (
+        f"{describe(plan.interpreters)}\nrun       {shlex.join(plan.command)}\npublish   {plan.out}"
+    )
+
+
+def plan_as_json(plan: Plan) -> dict[str, Any]:
+    """Return the plan as plain values."""
+    return {
+        "interpreters": [each.to_json() for each in plan.interpreters.found.found],
+        "missing": list(plan.interpreters.found.missing),
+        "strict": plan.strict,
+        "command": list(plan.command),
+        "jobs": plan.jobs,
+        "out": str(plan.out),
+    }
+
+
+def built_as_json(built: Built) -> dict[str, Any]:
+    """Return the result as plain values."""
+    return {
+        "wheel": str(built.wheel),
+        "sha256": built.sha256,
+        "missing": list(built.missing),
+        "extensions": [asdict(row) for row in built.rows],
+    }
+
+
+if __name__ == "__main__":
+    exit_with(main)

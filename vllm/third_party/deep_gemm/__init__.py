@@ -1,0 +1,24 @@
+"""DeepGEMM for Hopper, compiled ahead of time: the Python face of `csrc/deep_gemm`, under DeepGEMM's names.
+
+It knows the interface of DeepGEMM 2.6.1 and what of it this library serves. Importing it imports no torch and touches
+no GPU; a kernel call on a machine without an sm_90 GPU says what it needs.
+"""
+
+from __future__ import annotations
+
+from vllm.third_party.deep_gemm.gemm import fp8_gemm_nt
+from vllm.third_party.deep_gemm.layout import (
+    get_mn_major_tma_aligned_tensor,
+    get_tma_aligned_size,
+    transform_sf_into_required_layout,
+)
+from vllm.third_party.deep_gemm.settings import get_num_sms, set_num_sms
+
+__all__ = [
+    "fp8_gemm_nt",
+    "get_mn_major_tma_aligned_tensor",
+    "get_num_sms",
+    "get_tma_aligned_size",
+    "set_num_sms",
+    "transform_sf_into_required_layout",
+]

@@ -1,0 +1,48 @@
+"""The GEMM functions: DeepGEMM's signatures, checked recipes, one call into the extension."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from vllm.third_party.deep_gemm import _C
+
+if TYPE_CHECKING:
+    import torch
+
+
+def fp8_gemm_nt(
+    a: tuple[torch.Tensor, torch.Tensor],
+    b: tuple[torch.Tensor, torch.Tensor],
+    d: torch.Tensor,
+    c: torch.Tensor | None = None,
+    recipe: tuple[int, int, int] | None = None,
+    recipe_a: tuple[int, int] | None = None,
+    recipe_b: tuple[int, int] | None = None,
+    compiled_dims: str = "nk",
+    disable_ue8m0_cast: bool = False,
+) -> None:
+    """Write `c + (A * scale_a) @ (B * scale_b).T` into `d`, on the current stream of the tensors' device.
+
+    `compiled_dims` steers a JIT and `disable_ue8m0_cast` a cast of Blackwell: both are accepted and change nothing.
+
+    Shapes: `a` = (A (m, k) e4m3, scale_a (m, ceil(k/128)) f32), `b` = (B (n, k) e4m3,
+        scale_b (ceil(n/128), ceil(k/128)) f32), `d` (m, n) bf16 or f32, `c` of d's type, may be `d` itself.
+        k is a multiple of 16; A, B, C and D have dense rows; scales may have any strides.
+    Raises: ValueError names the operand that breaks the contract, and nothing is launched; RuntimeError says what
+        the machine lacks (driver, sm_90 GPU); TypeError where an operand is no tensor.
+    Source: DeepGEMM 2.6.1, `fp8_gemm_nt`.
+    """
+    if recipe is not None or recipe_a is not None or recipe_b is not None:
+        _check_recipes(recipe, recipe_a, recipe_b)
+    _C.fp8_gemm_nt(a[0], a[1], b[0], b[1], d, c)
+
+
+def _check_recipes(
+    recipe: tuple[int, int, int] | None,
+    recipe_a: tuple[int, int] | None,
+    recipe_b: tuple[int, int] | None,
+) -> None:
+    expected = (("recipe", recipe, (1, 128, 128)), ("recipe_a", recipe_a, (1, 128)))
+    for name, given, served in (*expected, ("recipe_b", recipe_b, (128, 128))):
+        if given is not None and tuple(given) != served:
+            raise ValueError(f"{name}: expected {served} or None, got {tuple(given)}")
