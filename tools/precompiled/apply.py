@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from tools.precompiled.disk import Disk
-from tools.precompiled.errors import NotWritten
+from tools.precompiled.errors import NotWrittenError
 from tools.precompiled.manifest import (
     STATE,
     Installed,
@@ -107,7 +107,7 @@ class _Journal:
 def apply(root: Path, change: Change, disk: Disk) -> None:
     """Make the change, or leave everything as it was.
 
-    Raises: NotWritten, after restoring the state before; ContentDamaged, the same.
+    Raises: NotWrittenError, after restoring the state before; ContentDamaged, the same.
     """
     paths = [put.path for put in change.puts]
     journal = _Journal(
@@ -138,11 +138,11 @@ def _settle(root: Path, journal: _Journal, disk: Disk, error: OSError) -> None:
     try:
         _undo(root, journal, disk)
     except OSError as again:
-        raise NotWritten(
+        raise NotWrittenError(
             f"{subject}: {error.strerror}; then {again.filename}: {again.strerror}, so the state "
             "before is not restored yet: the next command that can write here does it"
         ) from None
-    raise NotWritten(
+    raise NotWrittenError(
         f"{subject}: {error.strerror}; the state before was restored; make room or make the folder "
         "writable, then run the command again (what was fetched is kept)"
     ) from None

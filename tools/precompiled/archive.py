@@ -16,7 +16,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from tools.precompiled.errors import BadWheel
+from tools.precompiled.errors import BadWheelError
 
 # Source: PKWARE APPNOTE 4.3.7, the local file header; the last two fields are name and extra
 # length.
@@ -50,7 +50,7 @@ class Directory:
 def read_directory(file: BinaryIO, name: str) -> Directory:
     """Return what the wheel says of itself, its members in the order of their bytes.
 
-    Raises: BadWheel for a member that would leave its place, is a link, is encrypted or comes
+    Raises: BadWheelError for a member that would leave its place, is a link, is encrypted or comes
     twice, and for a RECORD that contradicts the zip directory.
     """
     try:
@@ -60,7 +60,7 @@ def read_directory(file: BinaryIO, name: str) -> Directory:
                 _text(archive, members, part, name) for part in ("RECORD", "METADATA")
             )
     except (zipfile.BadZipFile, struct.error, EOFError, NotImplementedError) as error:
-        raise BadWheel(
+        raise BadWheelError(
             f"{name}: expected a wheel, a zip file with its directory at the end; {error}; "
             "it was cut short, or is no wheel: fetch it again"
         ) from None
@@ -70,14 +70,14 @@ def read_directory(file: BinaryIO, name: str) -> Directory:
 def unpack(member: Member, entry: BinaryIO, sink: BinaryIO, name: str) -> None:
     """Write the member's content from its local entry to `sink`, proven against RECORD's digest.
 
-    Raises: BadWheel where header, size or digest are not those of the directory and RECORD.
+    Raises: BadWheelError where header, size or digest are not those of the directory and RECORD.
     """
     head = entry.read(LOCAL_HEADER.size)
     if len(head) < LOCAL_HEADER.size or head[:4] != b"PK\x03\x04":
-        raise BadWheel(f"{name}: {member.path}: no zip entry where the directory puts one")
+        raise BadWheelError(f"{name}: {member.path}: no zip entry where the directory puts one")
     *_, name_length, extra_length = LOCAL_HEADER.unpack(head)
     if entry.read(name_length).decode("utf-8", "replace") != member.path:
-        raise BadWheel(f"{name}: {member.path}: the entry has another name than the directory")
+        raise BadWheelError(f"{name}: {member.path}: the entry has another name than the directory")
     entry.read(extra_length)
     digest, size = hashlib.sha256(), 0
     for piece in _inflated(member, entry, name):
@@ -87,7 +87,7 @@ def unpack(member: Member, entry: BinaryIO, sink: BinaryIO, name: str) -> None:
             break
         sink.write(piece)
     if size != member.size or digest.hexdigest() != member.digest:
-        raise BadWheel(
+        raise BadWheelError(
             f"{name}: {member.path}: expected {member.size} bytes with SHA-256 {member.digest} "
             f"(RECORD), found {size} bytes with {digest.hexdigest()}; nothing was written to the "
             "checkout: the wheel or the way to it is damaged, take it from another place"
@@ -99,7 +99,7 @@ def _members(archive: zipfile.ZipFile, name: str) -> tuple[Member, ...]:
     faults = [fault for info in infos for fault in _faults(info)]
     faults += _repeated(info.filename for info in infos)
     if faults:
-        raise BadWheel(f"{name}: refused, nothing was written: " + "; ".join(faults))
+        raise BadWheelError(f"{name}: refused, nothing was written: " + "; ".join(faults))
     ends = [info.header_offset for info in infos[1:]] + [archive.start_dir]
     return tuple(
         _member(info, end) for info, end in zip(infos, ends, strict=True) if not info.is_dir()
@@ -113,7 +113,7 @@ def _text(archive: zipfile.ZipFile, members: Iterable[Member], part: str, name: 
         f"{top}/{part}" for top, *rest in split if top.endswith(".dist-info") and rest == [part]
     ]
     if len(paths) != 1:
-        raise BadWheel(f"{name}: expected one *.dist-info/{part}, found {len(paths)}")
+        raise BadWheelError(f"{name}: expected one *.dist-info/{part}, found {len(paths)}")
     return archive.read(paths[0]).decode("utf-8", "replace")
 
 
@@ -162,9 +162,9 @@ def _with_digests(members: Iterable[Member], record: str, name: str) -> tuple[Me
     promised: dict[str, tuple[str, str]] = {}
     for row in csv.reader(record.splitlines()):
         if len(row) != 3:
-            raise BadWheel(f"{name}: RECORD row {row!r}: expected path, digest and size")
+            raise BadWheelError(f"{name}: RECORD row {row!r}: expected path, digest and size")
         if promised.setdefault(row[0], (row[1], row[2])) != (row[1], row[2]):
-            raise BadWheel(f"{name}: RECORD names {row[0]} twice, with different digests")
+            raise BadWheelError(f"{name}: RECORD names {row[0]} twice, with different digests")
     return tuple(_with_digest(member, promised.get(member.path), name) for member in members)
 
 
@@ -173,9 +173,11 @@ def _with_digest(member: Member, promise: tuple[str, str] | None, name: str) -> 
         return member
     algorithm, _, value = promise[0].partition("=")
     if algorithm != "sha256":
-        raise BadWheel(f"{name}: {member.path}: RECORD's digest is {algorithm}, expected sha256")
+        raise BadWheelError(
+            f"{name}: {member.path}: RECORD's digest is {algorithm}, expected sha256"
+        )
     if promise[1] and promise[1] != str(member.size):
-        raise BadWheel(
+        raise BadWheelError(
             f"{name}: {member.path}: RECORD says {promise[1]} bytes, the zip {member.size}"
         )
     digest = base64.urlsafe_b64decode(value + "=" * (-len(value) % 4)).hex()
@@ -188,11 +190,11 @@ def _inflated(member: Member, entry: BinaryIO, name: str) -> Iterable[bytes]:
     while left > 0:
         piece = entry.read(min(CHUNK, left))
         if not piece:
-            raise BadWheel(f"{name}: {member.path}: the entry ends {left} bytes early")
+            raise BadWheelError(f"{name}: {member.path}: the entry ends {left} bytes early")
         left -= len(piece)
         try:
             yield piece if inflater is None else inflater.decompress(piece)
         except zlib.error as error:
-            raise BadWheel(f"{name}: {member.path}: {error}") from None
+            raise BadWheelError(f"{name}: {member.path}: {error}") from None
     if inflater is not None:
         yield inflater.flush()

@@ -14,7 +14,7 @@ from fnmatch import fnmatch
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 
-from tools.precompiled.errors import GitRefused
+from tools.precompiled.errors import GitRefusedError
 
 # Stands in for `git ls-files` where there is no git (an unpacked source archive).
 SOURCE_CONTROLLED = (
@@ -47,7 +47,7 @@ class Checkout:
 
     @classmethod
     def at(cls, root: Path) -> Checkout:
-        """Read the checkout at `root`. Raises: GitRefused where there is git but no answer."""
+        """Read the checkout at `root`. Raises: GitRefusedError where there is git but no answer."""
         root = root.resolve()
         if not _has_git(root):
             return cls(root=root, tracked=frozenset(), submodules=(), has_git=False)
@@ -81,7 +81,7 @@ class Checkout:
             check=False,
         )
         if done.returncode not in {0, 1}:  # 1: none of them is ignored
-            raise GitRefused(f"{self.root}: git check-ignore failed: {done.stderr.strip()}")
+            raise GitRefusedError(f"{self.root}: git check-ignore failed: {done.stderr.strip()}")
         return frozenset(done.stdout.split("\0")) - {""}
 
     def hidden_by(self, path: str) -> str:
@@ -129,12 +129,12 @@ class Checkout:
 
 
 def git(root: Path, *arguments: str) -> str:
-    """Return what git prints about the checkout. Raises: GitRefused."""
+    """Return what git prints about the checkout. Raises: GitRefusedError."""
     done = subprocess.run(
         ["git", "-C", str(root), *arguments], capture_output=True, text=True, check=False
     )
     if done.returncode != 0:
-        raise GitRefused(
+        raise GitRefusedError(
             f"{root}: git {' '.join(arguments[:2])} failed, so it is not known which files are "
             f"source-controlled; nothing was written: {done.stderr.strip()}"
         )

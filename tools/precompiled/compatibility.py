@@ -18,7 +18,8 @@ from pathlib import Path
 
 from packaging.requirements import InvalidRequirement, Requirement
 
-from tools.precompiled.errors import Incompatible
+from tools.errors import ToolError
+from tools.precompiled.errors import IncompatibleError
 
 MODULE = re.compile(r"(?P<module>.+?)(?P<suffix>\.(?:cpython-\w+|abi3)(?:-[\w-]+)?\.so)")
 # Libraries whose number is CUDA's own major.
@@ -30,6 +31,16 @@ TORCH_SYMBOL = re.compile(
 )
 # Torch's stable interface: what uses nothing else may meet another torch.
 STABLE_SYMBOL = re.compile(r"aoti_torch_|torch_")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Extension:
+    """An extension module by its path without suffix, and the suffix that binds it to
+    interpreters.
+    """
+
+    module: str
+    suffix: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,9 +124,9 @@ class Comparison:
     any_torch: bool = False
 
     def check(self) -> None:
-        """Check that what this interpreter would load can load. Raises: Incompatible."""
+        """Check that what this interpreter would load can load. Raises: IncompatibleError."""
         if findings := self.findings():
-            raise Incompatible(
+            raise IncompatibleError(
                 "the wheel's binaries cannot load here, nothing was written:\n"
                 + "\n".join(f"  {finding}" for finding in findings)
                 + f"\nhere: {self.host}; take a wheel that was built for it, or build from source"
@@ -129,8 +140,8 @@ class Comparison:
         """Name each module that has extensions, but none for this interpreter."""
         served: dict[str, list[str]] = {}
         for path in self.binaries:
-            if match := MODULE.fullmatch(path):
-                served.setdefault(match["module"], []).append(match["suffix"])
+            if extension := extension_of(path):
+                served.setdefault(extension.module, []).append(extension.suffix)
         for module, suffixes in served.items():
             if not set(suffixes) & set(self.host.suffixes):
                 yield (
@@ -142,10 +153,14 @@ class Comparison:
         torch_names: frozenset[str] | None = None
         own = [path.rsplit("/", 1)[-1] for path in self.binaries]
         for path, file in self.binaries.items():
-            match = MODULE.fullmatch(path)
-            if match and match["suffix"] not in self.host.suffixes:
+            extension = extension_of(path)
+            if extension and extension.suffix not in self.host.suffixes:
                 continue
-            library = self.read(file)
+            try:
+                library = self.read(file)
+            except ToolError as error:
+                yield f"{path}: {error}"
+                continue
             yield from self._against_machine(path, library)
             yield from self._against_cuda(path, library)
             if self.host.torch and _uses_torch(library):
@@ -205,6 +220,12 @@ class Comparison:
         ]
         names = [self.read(path).defined for path in libraries if path.is_file()]
         return frozenset().union(*names)
+
+
+def extension_of(path: str) -> Extension | None:
+    """Return the extension module that a path names; None for a plain library or another file."""
+    match = MODULE.fullmatch(path)
+    return Extension(module=match["module"], suffix=match["suffix"]) if match else None
 
 
 def torch_requirement(metadata: str) -> str:

@@ -7,55 +7,55 @@ from typing import ClassVar
 from tools.errors import ToolError
 
 
-class NoSource(ToolError):  # noqa: N818 - named for the decision
+class NoSourceError(ToolError):
     """Nothing says which wheel to take."""
 
     exit_code: ClassVar[int] = 40
 
 
-class NoWheel(ToolError):  # noqa: N818
+class NoWheelError(ToolError):
     """The place that was named holds no wheel for this interpreter, platform, commit or variant."""
 
     exit_code: ClassVar[int] = 41
 
 
-class Unreachable(ToolError):  # noqa: N818
+class UnreachableError(ToolError):
     """A server did not answer usefully, or something is not cached while offline."""
 
     exit_code: ClassVar[int] = 42
 
 
-class BadWheel(ToolError):  # noqa: N818
+class BadWheelError(ToolError):
     """The wheel contradicts itself or would write outside its place."""
 
     exit_code: ClassVar[int] = 43
 
 
-class Incompatible(ToolError):  # noqa: N818
+class IncompatibleError(ToolError):
     """A binary of the wheel cannot load here."""
 
     exit_code: ClassVar[int] = 44
 
 
-class Conflict(ToolError):  # noqa: N818
+class ConflictError(ToolError):
     """A file of the user stands where a binary would go."""
 
     exit_code: ClassVar[int] = 45
 
 
-class NotWritten(ToolError):  # noqa: N818
+class NotWrittenError(ToolError):
     """The file system refused a write; the state before was restored."""
 
     exit_code: ClassVar[int] = 46
 
 
-class GitRefused(ToolError):  # noqa: N818
+class GitRefusedError(ToolError):
     """There is a git checkout but git would not say which files are its own."""
 
     exit_code: ClassVar[int] = 47
 
 
-class Damaged(ToolError):  # noqa: N818
+class DamagedError(ToolError):
     """What is installed is not what was installed."""
 
     exit_code: ClassVar[int] = 48

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 from tools.precompiled.archive import Directory, Member, read_directory, unpack
-from tools.precompiled.errors import BadWheel, NoWheel
+from tools.precompiled.errors import BadWheelError, NoWheelError
 from tools.precompiled.source import Location
 from tools.precompiled.store import Store, sha256_of
 from tools.precompiled.transport import NoRanges, NotThere, Transport, redacted
@@ -53,7 +53,7 @@ class Fetcher:
     def directory(self, location: Location) -> Directory:
         """Return what the wheel says of itself, from the store where its bytes cannot have changed.
 
-        Raises: NoWheel, BadWheel, Unreachable.
+        Raises: NoWheelError, BadWheelError, UnreachableError.
         """
         if isinstance(location.place, Path):
             return _read_local(location.place, location.filename)
@@ -78,7 +78,8 @@ class Fetcher:
     ) -> None:
         """Bring each wanted member into the store; those that are there cost nothing.
 
-        Raises: BadWheel for a member whose bytes are not those that RECORD promises, Unreachable.
+        Raises: BadWheelError for a member whose bytes are not those that RECORD promises,
+        UnreachableError.
         """
         absent = [member for member in wanted if not self.store.holds(member.digest)]
         if not absent:
@@ -146,7 +147,7 @@ class Fetcher:
             self.transport.range_into(url, run.start, run.end, piece)
             try:
                 self._unpack_from(piece, run.members, run.start, name)
-            except BadWheel:
+            except BadWheelError:
                 piece.truncate(0)
                 if not resumed:
                     raise
@@ -225,7 +226,7 @@ def _read_local(path: Path, name: str) -> Directory:
         with path.open("rb") as file:
             return read_directory(cast(BinaryIO, file), name)
     except OSError as error:
-        raise NoWheel(f"{path}: expected a wheel, found: {error.strerror}") from None
+        raise NoWheelError(f"{path}: expected a wheel, found: {error.strerror}") from None
 
 
 def _check_whole(path: Path, location: Location) -> None:
@@ -234,7 +235,7 @@ def _check_whole(path: Path, location: Location) -> None:
     with path.open("rb") as file:
         found = sha256_of(cast(BinaryIO, file))
     if found != location.digest:
-        raise BadWheel(
+        raise BadWheelError(
             f"{location.filename}: expected SHA-256 {location.digest} (the index), found {found}; "
             "nothing was written: take it from another place"
         )
@@ -245,5 +246,5 @@ def _from_note(note: dict[str, Any]) -> Directory:
     return Directory(**{**note, "members": members})
 
 
-def _no_wheel(url: str) -> NoWheel:
-    return NoWheel(f"{redacted(url)}: expected a wheel, the server has none there")
+def _no_wheel(url: str) -> NoWheelError:
+    return NoWheelError(f"{redacted(url)}: expected a wheel, the server has none there")

@@ -25,7 +25,7 @@ from packaging.tags import Tag
 from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
 from packaging.version import Version
 
-from tools.precompiled.errors import NoWheel, Unreachable
+from tools.precompiled.errors import NoWheelError, UnreachableError
 from tools.precompiled.source import Location, locate_wheel
 from tools.precompiled.store import Store
 from tools.precompiled.transport import NotThere, Transport, redacted
@@ -67,7 +67,7 @@ def find_on_index(
     """Return the best wheel for the requirement; an exact pin is remembered, so that it costs
     nothing.
 
-    Raises: NoWheel with what the indexes do offer, Unreachable.
+    Raises: NoWheelError with what the indexes do offer, UnreachableError.
     """
     requirement = Requirement(text)
     key = f"{requirement} {[redacted(url) for url in indexes]} {tags[0]}"
@@ -75,11 +75,11 @@ def find_on_index(
     if note is not None and (transport.offline or _pinned(requirement)):
         return Location(**note)
     if transport.offline:
-        raise Unreachable(f"{requirement}: not resolved before with this cache, and --offline")
+        raise UnreachableError(f"{requirement}: not resolved before with this cache, and --offline")
     offers = [offer for url in indexes for offer in _offers(url, requirement, transport)]
     best = choose(offers, requirement, tags)
     if best is None:
-        raise NoWheel(_nothing(requirement, offers, indexes, tags))
+        raise NoWheelError(_nothing(requirement, offers, indexes, tags))
     place = locate_wheel(best.url).place
     location = Location(
         place=place,
@@ -232,7 +232,7 @@ def _own_default() -> str:
     for command in (uv, _pip()):
         if match := DEFAULT_IN_HELP.search(_said(command, "install", "--help")):
             return match[1].rstrip("/")
-    raise Unreachable(
+    raise UnreachableError(
         "no package index: uv and pip are configured with none, and name no default; "
         "set UV_DEFAULT_INDEX or PIP_INDEX_URL"
     )

@@ -21,12 +21,12 @@ from tools.precompiled.archive import Directory, Member
 from tools.precompiled.checkout import Checkout
 from tools.precompiled.compatibility import Comparison, Host, Library, torch_requirement
 from tools.precompiled.disk import Disk
-from tools.precompiled.errors import NoWheel
+from tools.precompiled.errors import NoWheelError
 from tools.precompiled.fetch import Fetcher
 from tools.precompiled.index import find_on_index, index_urls
 from tools.precompiled.manifest import STATE, manifest_path, read_manifest
 from tools.precompiled.nightly import find_nightly
-from tools.precompiled.plan import SHARED_OBJECT, Plan, Planner
+from tools.precompiled.plan import SHARED_OBJECT, THERE_ALREADY, Plan, Planner
 from tools.precompiled.source import Location, Source, check_tags, locate_wheel
 from tools.precompiled.store import Store
 from tools.precompiled.transition import Facts, next_change
@@ -55,6 +55,16 @@ class Report:
     fetched: int = 0
     seconds: float = 0.0
     notes: tuple[str, ...] = ()
+
+    def lines(self) -> list[str]:
+        """Return the report in words, from what was really done."""
+        there = len(self.files) - len(self.written)
+        counts = f"{len(self.written)} written, {there} already there, {len(self.removed)} removed"
+        return [
+            f"{self.wheel}: {counts}; {self.fetched} bytes fetched, {self.seconds:.2f} s",
+            *(f"  note: {note}" for note in self.notes),
+            *(f"  left, you changed it: {path}" for path in self.left),
+        ]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -145,9 +155,9 @@ class Installer:
         """Return a plan without conflicts that wants something."""
         plan = self._plan(request, directory)
         plan.check()
-        if not plan.of("wanted"):
+        if not plan.of("wanted") and not any(d.reason == THERE_ALREADY for d in plan.decisions):
             selected = f" and {', '.join(request.patterns)} selects" if request.patterns else ""
-            raise NoWheel(
+            raise NoWheelError(
                 f"{location.filename}: holds nothing that this checkout wants{selected}; "
                 "`plan --json` says why for each member"
             )

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import BinaryIO, cast
 
 from tools.precompiled.disk import Disk
-from tools.precompiled.errors import Damaged
+from tools.precompiled.errors import DamagedError
 from tools.precompiled.store import sha256_of
 
 # The folder's own .gitignore hides it, so that no source-controlled one has to.
@@ -55,7 +55,7 @@ class Manifest:
 
 
 def read_manifest(root: Path) -> Manifest | None:
-    """Return the checkout's manifest, None where nothing is installed. Raises: Damaged."""
+    """Return the checkout's manifest, None where nothing is installed. Raises: DamagedError."""
     path = manifest_path(root)
     try:
         fields = json.loads(path.read_text(encoding="utf-8"))
@@ -68,7 +68,7 @@ def read_manifest(root: Path) -> Manifest | None:
     except FileNotFoundError:
         return None
     except (ValueError, KeyError, TypeError) as error:
-        raise Damaged(
+        raise DamagedError(
             f"{path}: expected the record of an install, found: {error}; "
             "move it away and install again with --replace"
         ) from None

@@ -16,7 +16,7 @@ from packaging.tags import Tag
 from packaging.utils import parse_wheel_filename
 
 from tools.precompiled.checkout import NATIVE_INPUTS, Checkout, git
-from tools.precompiled.errors import GitRefused, NoWheel
+from tools.precompiled.errors import GitRefusedError, NoWheelError
 from tools.precompiled.source import BASE_URL, COMMIT, VARIANT, Location, Source, locate_wheel
 from tools.precompiled.transport import NotThere, Transport, redacted
 
@@ -42,7 +42,7 @@ class Search:
     def wheel(self, commit: str) -> Location | None:
         """Return the commit's wheel, or None where it has no list of wheels for the variant.
 
-        Raises: NoWheel where there are wheels but none for this interpreter and platform.
+        Raises: NoWheelError where there are wheels but none for this interpreter and platform.
         """
         url = self.metadata_url(commit)
         try:
@@ -53,7 +53,7 @@ class Search:
         for entry in wheels:
             if self._is_variant(entry) and _fits(entry["filename"], self.tags):
                 return locate_wheel(urljoin(url, entry["path"]))
-        raise NoWheel(
+        raise NoWheelError(
             f"{redacted(url)}: expected a wheel for {self.tags[0]} or compatible"
             f"{f', variant {self.source.variant}' if self.source.variant else ''}; "
             f"found {', '.join(offered) or 'none of this variant'}"
@@ -72,8 +72,8 @@ def find_nightly(
 ) -> Location:
     """Return the wheel of the commit, or of its nearest ancestor with the same native inputs.
 
-    Raises: NoWheel with every place that was looked at, GitRefused where the commit is not known
-    here.
+    Raises: NoWheelError with every place that was looked at, GitRefusedError where the commit is
+    not known here.
     """
     search = Search(source=source, tags=tags, transport=transport)
     if source.value == NIGHTLY:
@@ -115,20 +115,22 @@ def _commit(named: str, checkout: Checkout) -> str:
     if not checkout.has_git:
         if SHA.fullmatch(named):
             return named
-        raise GitRefused(f"{COMMIT}={named}: without git, expected `{NIGHTLY}` or all 40 digits")
+        raise GitRefusedError(
+            f"{COMMIT}={named}: without git, expected `{NIGHTLY}` or all 40 digits"
+        )
     if not named:
         edits = git(checkout.root, "status", "--porcelain", "--", *NATIVE_INPUTS)
         if edits.strip():
-            raise NoWheel(
+            raise NoWheelError(
                 f"{checkout.root}: native inputs have edits that no wheel has:\n{edits.rstrip()}\n"
                 f"build from source, or name the commit whose binaries you want in {COMMIT}"
             )
     try:
         return git(checkout.root, "rev-parse", "--verify", f"{named or 'HEAD'}^{{commit}}").strip()
-    except GitRefused:
+    except GitRefusedError:
         if SHA.fullmatch(named):
             return named
-        raise NoWheel(
+        raise NoWheelError(
             f"{COMMIT}={named}: expected `{NIGHTLY}` or a commit of this clone; git fetch it first"
         ) from None
 
@@ -136,18 +138,18 @@ def _commit(named: str, checkout: Checkout) -> str:
 def _native_inputs(checkout: Checkout, commit: str) -> str:
     try:
         return git(checkout.root, "ls-tree", commit, "--", *NATIVE_INPUTS)
-    except GitRefused:
-        raise NoWheel(
+    except GitRefusedError:
+        raise NoWheelError(
             f"{commit}: has no wheel of its own, and is not in this clone, so that no ancestor can "
             f"stand in; git fetch it, or set {COMMIT}={NIGHTLY}"
         ) from None
 
 
-def _nothing(search: Search, looked: Sequence[str], hint: str) -> NoWheel:
+def _nothing(search: Search, looked: Sequence[str], hint: str) -> NoWheelError:
     first = redacted(search.metadata_url(looked[0]))
     more = f" and {len(looked) - 1} ancestors with the same native inputs" if looked[1:] else ""
     variant = search.source.variant
-    return NoWheel(
+    return NoWheelError(
         f"no precompiled wheel: looked for {first}{more}"
         + (f" ({VARIANT}={variant}; unset it for the default variant)" if variant else "")
         + (hint or f"; check {BASE_URL}, or name another {COMMIT}")

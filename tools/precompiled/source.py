@@ -18,7 +18,7 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.tags import Tag
 from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 
-from tools.precompiled.errors import Incompatible, NoSource
+from tools.precompiled.errors import IncompatibleError, NoSourceError
 
 LOCATION = "VLLM_PRECOMPILED_WHEEL_LOCATION"
 COMMIT = "VLLM_PRECOMPILED_WHEEL_COMMIT"
@@ -48,13 +48,15 @@ class Source:
 
     @classmethod
     def parse(cls, named: str | None, environment: Mapping[str, str] = os.environ) -> Source:
-        """Return the source that an argument, or else the environment, names. Raises: NoSource."""
+        """Return the source that an argument, or else the environment, names. Raises:
+        NoSourceError.
+        """
         value = (named or environment.get(LOCATION, "")).strip()
         if value:
             return cls._of_value(value)
         commit, base = environment.get(COMMIT, "").strip(), environment.get(BASE_URL, "").strip()
         if not base:
-            raise NoSource(
+            raise NoSourceError(
                 (f"{COMMIT}={commit}: expected {BASE_URL} with it" if commit else "no wheel named")
                 + f"; set {LOCATION} to a wheel's path or URL, or to a requirement such as "
                 f"vllm==0.21.0, or set {BASE_URL} (and {COMMIT}, {VARIANT}) for nightly wheels"
@@ -69,7 +71,7 @@ class Source:
         try:
             Requirement(value)
         except InvalidRequirement as error:
-            raise NoSource(
+            raise NoSourceError(
                 f"{value!r}: expected a wheel's path (*.whl), a URL (http, https, file) or a "
                 f"requirement such as vllm==0.21.0; read as a requirement: {error}"
             ) from None
@@ -92,16 +94,18 @@ def locate_wheel(value: str) -> Location:
 
 
 def check_tags(filename: str, supported: Sequence[Tag]) -> None:
-    """Check that the wheel's name promises this interpreter and platform. Raises: Incompatible."""
+    """Check that the wheel's name promises this interpreter and platform. Raises:
+    IncompatibleError.
+    """
     try:
         _, _, _, offered = parse_wheel_filename(filename)
     except InvalidWheelFilename as error:
-        raise Incompatible(
+        raise IncompatibleError(
             f"{filename!r}: expected a wheel's file name "
             f"(name-version-python-abi-platform.whl): {error}"
         ) from None
     if offered.isdisjoint(supported):
-        raise Incompatible(
+        raise IncompatibleError(
             f"{filename}: made for {_spelled(offered)}; this interpreter takes e.g. "
             f"{_spelled(supported[:3])}; name a wheel for this interpreter and platform"
         )

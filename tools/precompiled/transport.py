@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 from typing import BinaryIO, TypeVar
 from urllib.parse import unquote, urlsplit, urlunsplit
 
-from tools.precompiled.errors import Unreachable
+from tools.precompiled.errors import UnreachableError
 
 _T = TypeVar("_T")
 
@@ -61,7 +61,7 @@ class Transport:
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def document(self, url: str, accept: str = "*/*") -> bytes:
-        """Return a small document whole. Raises: NotThere, Unreachable."""
+        """Return a small document whole. Raises: NotThere, UnreachableError."""
         return self._retried(url, lambda: self._whole(url, accept))
 
     def validator(self, url: str) -> str:
@@ -168,7 +168,7 @@ class Transport:
 
     def _retried(self, url: str, ask: Callable[[], _T]) -> _T:
         if self.offline:
-            raise Unreachable(
+            raise UnreachableError(
                 f"{redacted(url)}: not in the cache, and --offline forbids to fetch it; "
                 "install once online with the same cache"
             )
@@ -184,13 +184,15 @@ class Transport:
                 if error.code == http.client.REQUESTED_RANGE_NOT_SATISFIABLE:
                     raise NoRanges(redacted(url)) from None
                 if error.code not in PASSING_STATUS:
-                    raise Unreachable(f"{redacted(url)}: the server answered {error}") from None
+                    raise UnreachableError(
+                        f"{redacted(url)}: the server answered {error}"
+                    ) from None
                 last = error
             except (OSError, http.client.HTTPException) as error:
                 if isinstance(error, OSError) and not _from_network(error):
                     raise
                 last = error
-        raise Unreachable(
+        raise UnreachableError(
             f"{redacted(url)}: {self.attempts} attempts failed, the last with {last!r}; "
             "what came is kept, run the command again to resume"
         )

@@ -1,0 +1,349 @@
+"""The audit as a whole: a good wheel is clean, and every single fault is found and named."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tests.tools.wheel.little_wheels import (
+    ABI3,
+    ABI3_SOABI,
+    FOLDER,
+    LIBRARY,
+    REQUIRES_PYTHON,
+    exact,
+    exact_name,
+    extension,
+    good_files,
+    library,
+    metadata_files,
+    needs_compiler,
+    shared_object,
+    write_wheel,
+)
+from tests.tools.wheel.test_platform_tag import needing
+from tools.wheel.audit import audit_wheel
+from tools.wheel.extensions import RequiresPythonError
+from tools.wheel.findings import WheelAuditError
+from tools.wheel.policy import OURS
+
+pytestmark = needs_compiler
+Files = dict[str, bytes]
+
+
+def faults(folder: Path, files: Files) -> list[str]:
+    """Return the faults of a wheel of these files, as text."""
+    return [str(finding) for finding in audit_wheel(write_wheel(folder, files)).findings]
+
+
+def test_a_good_wheel_is_clean(tmp_path: Path) -> None:
+    """Each CPython of requires-python is served: 3.10 to 3.13 exactly, 3.14 by abi3."""
+    report = audit_wheel(write_wheel(tmp_path))
+    assert report.findings == ()
+    assert {service.python: service.file for service in report.services} == {
+        **{f"3.{minor}": exact_name(minor) for minor in (10, 11, 12, 13)},
+        "3.14": ABI3,
+    }
+    assert report.to_json()["clean"] is True
+    report.raise_for_findings()
+
+
+def with_file(name: str, make: Callable[[], bytes]) -> Callable[[Files], None]:
+    """Return an edit that puts one file into the wheel."""
+    return lambda files: files.update({name: make()})
+
+
+def without(*names: str) -> Callable[[Files], None]:
+    """Return an edit that leaves files out."""
+
+    def edit(files: Files) -> None:
+        for name in names:
+            del files[name]
+
+    return edit
+
+
+def abi3(*flags: str, body: str = "") -> Callable[[], bytes]:
+    """Return a maker of an abi3 extension that is wrong in one way."""
+    return lambda: extension(ABI3_SOABI, *flags, body=body)
+
+
+USES_PRIVATE = "extern int _PyRuntime; int use(void) { return _PyRuntime; }"
+USES_NEWER = "void *PyType_GetName(void *); void *use(void *t) { return PyType_GetName(t); }"
+USES_PYTHON = (
+    "int Py_IsInitialized(void); int deep_gemm_configs(void) { return Py_IsInitialized(); }"
+)
+USES_UNKNOWN = "int deep_gemm_gone(void); int use(void) { return deep_gemm_gone(); }"
+OTHER = "int other(void) { return 1; }"
+
+
+def linked_to(soname: str) -> Callable[[], bytes]:
+    """Return a maker of an abi3 extension that needs one library more."""
+
+    def make() -> bytes:
+        stub = shared_object(OTHER, f"-Wl,-soname,{soname}", "-nostdlib")
+        beside = (("libdeep_gemm.so", library()), ("stub.so", stub))
+        source = f"""
+        extern void *PyModule_Create2(void *, int);
+        int deep_gemm_configs(void); int other(void);
+        const char deep_gemm_soabi[] = "deep_gemm_soabi={ABI3_SOABI}";
+        void *PyInit__C(void) {{ return PyModule_Create2(0, other() + deep_gemm_configs()); }}
+        """
+        flags = ("-ldeep_gemm", "-l:stub.so", "-Wl,-rpath,$ORIGIN", "-Wl,--enable-new-dtags")
+        return shared_object(source, *flags, beside=beside)
+
+    return make
+
+
+def with_machine(machine: int) -> Callable[[], bytes]:
+    """Return a maker of an abi3 extension that claims another machine."""
+
+    def make() -> bytes:
+        data = extension(ABI3_SOABI)
+        return data[:18] + machine.to_bytes(2, "little") + data[20:]
+
+    return make
+
+
+@pytest.mark.parametrize(
+    ("edit", "message"),
+    [
+        pytest.param(
+            without(ABI3),
+            f"{FOLDER}: expected an extension for CPython 3.14, which requires-python admits",
+            id="a missing extension",
+        ),
+        pytest.param(
+            without(ABI3), f"{ABI3}: expected the file, found no such file", id="no abi3 extension"
+        ),
+        pytest.param(
+            without(LIBRARY), f"{LIBRARY}: expected the file, found no such file", id="no library"
+        ),
+        pytest.param(
+            with_file(exact_name(12), lambda: extension(exact(11))),
+            f"found 'deep_gemm_soabi={exact(11)}'",
+            id="an extension renamed from another Python",
+        ),
+        pytest.param(
+            with_file(ABI3, lambda: extension(exact(12))),
+            f"{ABI3}: expected deep_gemm_soabi={ABI3_SOABI}",
+            id="an exact extension renamed to abi3",
+        ),
+        pytest.param(
+            with_file(ABI3, lambda: extension("abi3-0x030C0000")),
+            "found 'deep_gemm_soabi=abi3-0x030C0000'",
+            id="an abi3 extension of a later floor",
+        ),
+        pytest.param(
+            with_file(exact_name(12), lambda: extension("")),
+            f"{exact_name(12)}: expected deep_gemm_soabi={exact(12)}",
+            id="no marker",
+        ),
+        pytest.param(
+            with_file(exact_name(14), lambda: extension(exact(13))),
+            exact_name(14),
+            id="a marker of another version in an optional extension",
+        ),
+        pytest.param(
+            with_file("vllm/_other.so", lambda: shared_object(OTHER)),
+            "vllm/_other.so: expected no shared object but _C",
+            id="a foreign shared object",
+        ),
+        pytest.param(
+            with_file("vllm/data.bin", lambda: shared_object(OTHER)),
+            "vllm/data.bin: expected no shared object but _C",
+            id="a foreign shared object without the suffix",
+        ),
+        pytest.param(
+            with_file(f"{FOLDER}/libcudart.so.12", lambda: b""),
+            "libcudart.so.12: expected no shared object but _C",
+            id="a foreign library with a version suffix",
+        ),
+        pytest.param(
+            with_file(exact_name(9), lambda: extension(exact(9))),
+            f"{exact_name(9)}: expected no shared object but _C",
+            id="an extension outside requires-python",
+        ),
+        pytest.param(
+            with_file(
+                f"{FOLDER}/_C.cpython-313t-x86_64-linux-gnu.so", lambda: extension(exact(13))
+            ),
+            "313t-x86_64-linux-gnu.so: expected no shared object but _C",
+            id="a free-threaded extension",
+        ),
+        pytest.param(
+            with_file(ABI3, abi3(body=USES_PRIVATE)),
+            f"{ABI3}: expected no CPython symbols but the limited API of 3.10, found _PyRuntime",
+            id="a private CPython symbol in abi3",
+        ),
+        pytest.param(
+            with_file(ABI3, abi3(body=USES_NEWER)),
+            "found PyType_GetName",
+            id="a symbol of a later limited API in abi3",
+        ),
+        pytest.param(
+            with_file(ABI3, linked_to("libtorch.so")),
+            "and the C and C++ runtime, found libtorch.so",
+            id="libtorch is needed",
+        ),
+        pytest.param(
+            with_file(ABI3, linked_to("libcudart.so.12")),
+            "and the C and C++ runtime, found libcudart.so.12",
+            id="libcudart is needed",
+        ),
+        pytest.param(
+            with_file(ABI3, linked_to("libpython3.11.so.1.0")),
+            "and the C and C++ runtime, found libpython3.11.so.1.0",
+            id="libpython is needed",
+        ),
+        pytest.param(
+            with_file(LIBRARY, lambda: needing("libcuda.so.1", "GLIBC_2.5")),
+            f"{LIBRARY}: expected to need nothing but libdeep_gemm.so",
+            id="the driver is needed at load time",
+        ),
+        pytest.param(
+            with_file(ABI3, lambda: extension(ABI3_SOABI, rpath="")),
+            f"{ABI3}: expected RUNPATH $ORIGIN, found none",
+            id="a missing runpath",
+        ),
+        pytest.param(
+            with_file(ABI3, lambda: extension(ABI3_SOABI, rpath="-Wl,-rpath,$ORIGIN:/build")),
+            f"{ABI3}: expected RUNPATH $ORIGIN, found $ORIGIN:/build",
+            id="a runpath into the build folder",
+        ),
+        pytest.param(
+            with_file(
+                LIBRARY, lambda: library("int deep_gemm_configs(void){return 1;}", "-Wl,-rpath,/x")
+            ),
+            f"{LIBRARY}: expected RUNPATH $ORIGIN, found /x",
+            id="a runpath where none is needed",
+        ),
+        pytest.param(
+            with_file(ABI3, abi3("-Wl,--disable-new-dtags")),
+            f"{ABI3}: expected no RPATH",
+            id="an RPATH in place of a RUNPATH",
+        ),
+        pytest.param(
+            with_file(ABI3, abi3("-Wl,-z,execstack")),
+            f"{ABI3}: expected a stack without execution",
+            id="an executable stack",
+        ),
+        pytest.param(
+            with_file(ABI3, with_machine(183)),
+            f"{ABI3}: expected machine x86-64 (62), found 183",
+            id="another machine",
+        ),
+        pytest.param(
+            with_file(ABI3, lambda: extension(ABI3_SOABI)[:2000]),
+            f"{ABI3}: expected a readable ELF file",
+            id="a truncated ELF file",
+        ),
+        pytest.param(
+            with_file(ABI3, lambda: shared_object(OTHER)),
+            f"{ABI3}: expected the entry point PyInit__C, found none",
+            id="a library under the name of an extension",
+        ),
+        pytest.param(
+            with_file(ABI3, lambda: shared_object(OTHER)),
+            f"{ABI3}: expected to need libdeep_gemm.so",
+            id="an extension that is not linked to the library",
+        ),
+        pytest.param(
+            with_file(LIBRARY, lambda: library(USES_PYTHON)),
+            f"{LIBRARY}: expected no CPython symbols outside extensions, found Py_IsInitialized",
+            id="CPython symbols in the library",
+        ),
+        pytest.param(
+            with_file(LIBRARY, lambda: shared_object("int deep_gemm_configs(void){return 1;}")),
+            f"{LIBRARY}: expected soname libdeep_gemm.so, found none",
+            id="a library without soname",
+        ),
+        pytest.param(
+            with_file(LIBRARY, lambda: library(OTHER)),
+            f"{ABI3}: expected every symbol in the C and C++ runtime or the needed library, "
+            "found deep_gemm_configs",
+            id="a library of another build",
+        ),
+        pytest.param(
+            with_file(
+                LIBRARY, lambda: library("int deep_gemm_configs(void){return 1;}" + USES_UNKNOWN)
+            ),
+            f"{LIBRARY}: expected every symbol in the C and C++ runtime",
+            id="a library that leaves a symbol open",
+        ),
+        pytest.param(
+            with_file(LIBRARY, lambda: needing("libc.so.6", "GLIBC_2.31")),
+            f"{LIBRARY}: expected a glibc floor of 2.17, from the tag manylinux_2_17_x86_64, "
+            "found 2.31",
+            id="a glibc later than the tag's",
+        ),
+        pytest.param(
+            with_file(LIBRARY, lambda: needing("libstdc++.so.6", "GLIBCXX_3.4.99")),
+            f"{LIBRARY}: expected a manylinux binary",
+            id="a C++ runtime that no tag knows",
+        ),
+    ],
+)
+def test_each_fault_is_found(tmp_path: Path, edit: Callable[[Files], None], message: str) -> None:
+    """The finding names the file, what was expected and what was found."""
+    files = good_files()
+    edit(files)
+    assert any(message in fault for fault in faults(tmp_path, files)), faults(tmp_path, files)
+
+
+def test_a_wheel_without_an_exact_extension_is_served_by_abi3(tmp_path: Path) -> None:
+    """Leaving out 3.12's extension is no fault: the abi3 one serves it."""
+    files = good_files()
+    del files[exact_name(12)]
+    report = audit_wheel(write_wheel(tmp_path, files))
+    assert report.findings == ()
+    assert [s.file for s in report.services if s.python == "3.12"] == [ABI3]
+
+
+def test_a_policy_without_abi3_wants_each_exact_extension(tmp_path: Path) -> None:
+    """Where nothing is abi3, the missing 3.14 is a fault and the abi3 file is foreign."""
+    report = audit_wheel(write_wheel(tmp_path), policy=replace(OURS, abi3_floor=None))
+    text = "\n".join(str(finding) for finding in report.findings)
+    assert "expected an extension for CPython 3.14" in text
+    assert f"{ABI3}: expected no shared object but" in text
+
+
+def test_another_requires_python_may_be_asked_for(tmp_path: Path) -> None:
+    """A narrower one makes other extensions foreign; a senseless one is the user's error."""
+    wheel = write_wheel(tmp_path)
+    report = audit_wheel(wheel, requires_python=">=3.12,<3.14")
+    assert [service.python for service in report.services] == ["3.12", "3.13"]
+    assert {finding.file for finding in report.findings} == {exact_name(10), exact_name(11)}
+    with pytest.raises(RequiresPythonError, match="newest"):
+        audit_wheel(wheel, requires_python="newest")
+
+
+@pytest.mark.parametrize("requires_python", ["", "soon", "<3"])
+def test_a_wheel_without_a_usable_requires_python_fails(
+    tmp_path: Path, requires_python: str
+) -> None:
+    """What can't be read can't be served: a finding, beside all the others."""
+    wheel = write_wheel(tmp_path, metadata=metadata_files(requires_python=requires_python))
+    text = "\n".join(str(finding) for finding in audit_wheel(wheel).findings)
+    assert "expected a Requires-Python to judge the extensions by" in text
+
+
+def test_all_faults_are_reported_at_once(tmp_path: Path) -> None:
+    """The error counts and lists the faults of several files."""
+    files = good_files() | {"x.so": b"", ABI3: extension("")}
+    with pytest.raises(
+        WheelAuditError, match=r"(?s)found \d+ faults:.*x\.so.*_C\.abi3\.so"
+    ) as error:
+        audit_wheel(write_wheel(tmp_path, files)).raise_for_findings()
+    assert len(error.value.findings) > 2
+
+
+def test_the_wheel_states_what_it_is_judged_by(tmp_path: Path) -> None:
+    """The JSON report holds requires-python, digests and glibc floors."""
+    report = audit_wheel(write_wheel(tmp_path)).to_json()
+    assert report["requires_python"] == REQUIRES_PYTHON
+    assert {binary["file"] for binary in report["binaries"]} >= {LIBRARY, ABI3}
+    assert all(len(b["sha256"]) == 64 and b["glibc"].startswith("2.") for b in report["binaries"])
