@@ -100,7 +100,7 @@ def _ancestor(search: Search, commit: str, checkout: Checkout) -> Location:
             steps = len(looked) - 1
             return _said(
                 found,
-                f"commit {commit[:12]} has no wheel; {ancestor[:12]}, {steps} commits before it, has "
+                f"commit {commit[:12]} has no wheel; {ancestor[:12]}, {steps} commits before, has "
                 "one and the same native inputs",
             )
     shallow = git(checkout.root, "rev-parse", "--is-shallow-repository").strip() == "true"

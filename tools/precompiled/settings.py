@@ -27,8 +27,7 @@ class Settings:
     def from_environment(
         cls, named: str | None, environment: Mapping[str, str] = os.environ
     ) -> Settings:
-        """Return the settings; patterns in VLLM_PRECOMPILED_MEMBERS are separated by , or spaces.
-        """
+        """Return the settings; VLLM_PRECOMPILED_MEMBERS separates patterns by , or spaces."""
         patterns = re.split(r"[,\s]+", environment.get(MEMBERS, ""))
         return cls(
             request=Request(
