@@ -6,6 +6,7 @@ that is there already counts as the user's.
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 from collections.abc import Iterable
@@ -67,19 +68,17 @@ class Checkout:
         return path in self.tracked or any(path.startswith(f"{top}/") for top in self.submodules)
 
     def only_built(self, paths: Iterable[str]) -> frozenset[str]:
-        """Return those of the paths that the checkout expects a build to produce (git ignores
-        them).
+        """Return those of the paths that the checkout expects a build to produce: git ignores them.
+
+        Nothing is expected beyond a link, and git answers no question about it.
         """
-        asked = list(paths)
+        links = _Links(self.root)
+        asked = [path for path in paths if not self.protects(path) and not links.above(path)]
         if not self.has_git:
             return frozenset(p for p in asked if any(fnmatch(p, pattern) for pattern in ONLY_BUILT))
-        done = subprocess.run(
-            ["git", "-C", str(self.root), "check-ignore", "--no-index", "-z", "--stdin"],
-            input="\0".join(asked),
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        # Only the checkout's own rules say what its build produces, not the user's.
+        command = ("-c", "core.excludesFile=", "check-ignore", "--no-index", "-z", "--stdin")
+        done = _run_git(self.root, *command, text="\0".join(asked))
         if done.returncode not in {0, 1}:  # 1: none of them is ignored
             raise GitRefusedError(f"{self.root}: git check-ignore failed: {done.stderr.strip()}")
         return frozenset(done.stdout.split("\0")) - {""}
@@ -98,13 +97,13 @@ class Checkout:
             return self._hidden_by_package(pure)
         stem = pure.parent / name
         rivals = [f"{stem}.py"] if pure.suffix == ".so" else []
-        found = [rival for rival in rivals if self.protects(rival)]
+        found = [rival for rival in rivals if self._has_module(rival)]
         return found[0] if found else self._namespace(stem)
 
     def hidden_by_parents(self, path: str, packages: frozenset[str]) -> str:
         """Return the module that a package of the wheel above this path hides, or ''."""
         for parent in PurePosixPath(path).parents:
-            if f"{parent}/__init__.py" in packages and self.protects(f"{parent}.py"):
+            if f"{parent}/__init__.py" in packages and self._has_module(f"{parent}.py"):
                 return f"{parent}.py"
         return ""
 
@@ -116,9 +115,13 @@ class Checkout:
     def _folded(self) -> dict[str, str]:
         return {path.casefold(): path for path in self.tracked}
 
+    def _has_module(self, path: str) -> bool:
+        # The list of names has patterns: without git, only what is there can be hidden.
+        return self.protects(path) and (self.has_git or (self.root / path).exists())
+
     def _hidden_by_package(self, init: PurePosixPath) -> str:
         module = f"{init.parent}.py"
-        return module if self.protects(module) else self._namespace(init.parent)
+        return module if self._has_module(module) else self._namespace(init.parent)
 
     def _namespace(self, folder: PurePosixPath) -> str:
         prefix = f"{folder}/"
@@ -128,11 +131,27 @@ class Checkout:
         return modules[0] if modules else ""
 
 
+class _Links:
+    """Which folders of a checkout are links; each is looked at once."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._known: dict[PurePosixPath, bool] = {PurePosixPath("."): False}
+
+    def above(self, path: str) -> bool:
+        """Say whether a folder above the path is a link."""
+        return self._is_beyond(PurePosixPath(path).parent)
+
+    def _is_beyond(self, folder: PurePosixPath) -> bool:
+        if folder not in self._known:
+            link = (self._root / folder).is_symlink()
+            self._known[folder] = link or self._is_beyond(folder.parent)
+        return self._known[folder]
+
+
 def git(root: Path, *arguments: str) -> str:
     """Return what git prints about the checkout. Raises: GitRefusedError."""
-    done = subprocess.run(
-        ["git", "-C", str(root), *arguments], capture_output=True, text=True, check=False
-    )
+    done = _run_git(root, *arguments)
     if done.returncode != 0:
         raise GitRefusedError(
             f"{root}: git {' '.join(arguments[:2])} failed, so it is not known which files are "
@@ -147,9 +166,18 @@ def _has_git(root: Path) -> bool:
         return False
     if (root / ".git").exists():
         return True
-    asked = subprocess.run(
-        ["git", "-C", str(root), "ls-files", "-z", "pyproject.toml"],
-        capture_output=True,
-        check=False,
-    )
+    asked = _run_git(root, "ls-files", "-z", "pyproject.toml")
     return asked.returncode == 0 and bool(asked.stdout)
+
+
+def _run_git(root: Path, *arguments: str, text: str = "") -> subprocess.CompletedProcess[str]:
+    # A hook's GIT_DIR or GIT_INDEX_FILE would make git speak of another checkout.
+    environment = {name: value for name, value in os.environ.items() if name[:4] != "GIT_"}
+    return subprocess.run(
+        ["git", "-C", str(root), *arguments],
+        input=text,
+        capture_output=True,
+        text=True,
+        check=False,
+        env=environment,
+    )

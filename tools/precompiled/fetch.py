@@ -124,8 +124,7 @@ class Fetcher:
             if not target.is_file():
                 with self.store.publishing(target) as file:
                     self.transport.whole_into(location.place, file)
-                    file.flush()
-                    _check_whole(Path(file.name), location)
+                    _check_whole(file, location)
         return target
 
     def _by_ranges(self, url: str, version: str, absent: list[Member], name: str) -> None:
@@ -229,11 +228,11 @@ def _read_local(path: Path, name: str) -> Directory:
         raise NoWheelError(f"{path}: expected a wheel, found: {error.strerror}") from None
 
 
-def _check_whole(path: Path, location: Location) -> None:
+def _check_whole(file: BinaryIO, location: Location) -> None:
     if not location.digest:
         return
-    with path.open("rb") as file:
-        found = sha256_of(cast(BinaryIO, file))
+    file.seek(0)
+    found = sha256_of(file)
     if found != location.digest:
         raise BadWheelError(
             f"{location.filename}: expected SHA-256 {location.digest} (the index), found {found}; "

@@ -206,7 +206,11 @@ class _Wheel:
     def of(cls, members: Sequence[Member], checkout: Checkout) -> _Wheel:
         paths = frozenset(member.path for member in members)
         packages = frozenset(path for path in paths if path.endswith("/__init__.py"))
-        return cls(paths=paths, packages=packages, built=checkout.only_built(paths))
+        return cls(
+            paths=paths,
+            packages=packages,
+            built=checkout.only_built(path for path in paths if not SHARED_OBJECT.fullmatch(path)),
+        )
 
 
 def _obstacle(root: Path, target: Path) -> str:

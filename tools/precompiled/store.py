@@ -57,7 +57,7 @@ class Store:
         target.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(dir=target.parent, prefix=".new-")
         try:
-            with os.fdopen(handle, "wb") as file:
+            with os.fdopen(handle, "w+b") as file:
                 yield cast(BinaryIO, file)
                 file.flush()
                 os.fchmod(file.fileno(), 0o444)

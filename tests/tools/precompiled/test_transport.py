@@ -29,9 +29,7 @@ def test_a_tail_is_one_request_and_tells_the_whole_size(
     assert len(server.requests) == 1
 
 
-def test_a_tail_longer_than_the_file_is_the_file(
-    server: WheelServer, transport: Transport
-) -> None:
+def test_a_tail_longer_than_the_file_is_the_file(server: WheelServer, transport: Transport) -> None:
     """A small file is read whole."""
     assert transport.tail(server.serve("file", b"small"), 100).data == b"small"
 
