@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from tools.precompiled.disk import Disk
-from tools.precompiled.errors import NotWrittenError
+from tools.precompiled.errors import BadWheelError, NotWrittenError
 from tools.precompiled.manifest import (
     STATE,
     Installed,
@@ -28,14 +28,6 @@ from tools.precompiled.manifest import (
     saved_path,
     stamp_of,
 )
-
-
-class ContentDamaged(Exception):  # noqa: N818 - the caller fetches it again
-    """What the store held under a digest has another one."""
-
-    def __init__(self, digest: str) -> None:
-        super().__init__(digest)
-        self.digest = digest
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,7 +99,7 @@ class _Journal:
 def apply(root: Path, change: Change, disk: Disk) -> None:
     """Make the change, or leave everything as it was.
 
-    Raises: NotWrittenError, after restoring the state before; ContentDamaged, the same.
+    Raises: NotWrittenError and BadWheelError, after restoring the state before.
     """
     paths = [put.path for put in change.puts]
     journal = _Journal(
@@ -172,7 +164,10 @@ def _stage(root: Path, journal: _Journal, disk: Disk) -> None:
     for put in change.puts:
         found = disk.copy(Path(put.source), change.staged(root, put.path), put.mode)
         if found != put.digest:
-            raise ContentDamaged(put.digest)
+            raise BadWheelError(
+                f"{put.path}: {put.source} changed while it was copied, the state before was "
+                "restored; run the command again"
+            )
     for path in journal.had:
         disk.keep(root / path, change.kept(root, path))
     # Order: the kept names are durable before the first target changes.

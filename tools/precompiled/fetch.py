@@ -81,7 +81,7 @@ class Fetcher:
         Raises: BadWheelError for a member whose bytes are not those that RECORD promises,
         UnreachableError.
         """
-        absent = [member for member in wanted if not self.store.holds(member.digest)]
+        absent = [member for member in wanted if not self.store.holds_sound(member.digest)]
         if not absent:
             return
         if isinstance(location.place, Path):

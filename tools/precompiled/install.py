@@ -16,8 +16,8 @@ from pathlib import Path
 
 from packaging.tags import Tag, sys_tags
 
-from tools.precompiled.apply import ContentDamaged, apply, recover
-from tools.precompiled.archive import Directory, Member
+from tools.precompiled.apply import apply, recover
+from tools.precompiled.archive import Directory
 from tools.precompiled.checkout import Checkout
 from tools.precompiled.compatibility import Comparison, Host, Library, torch_requirement
 from tools.precompiled.disk import Disk
@@ -91,11 +91,14 @@ class Installer:
         with exclusive(self.root, self.disk) as recovered:
             location = self._locate(request.source)
             directory = self._fetcher.directory(location)
-            self._compare(request, location, self._wanting(request, location, directory))
+            wanted = torch_requirement(directory.metadata)
+            planned = self._wanting(request, location, directory)
+            self._compare(request, location, wanted, planned)
             # Order: a download can take minutes; what the checkout says now is what counts.
             plan = self._wanting(request, location, directory)
-            self._write(location, torch_requirement(directory.metadata), plan)
-        wanted = torch_requirement(directory.metadata)
+            if plan.to_write != planned.to_write:
+                self._compare(request, location, wanted, plan)
+            self._write(location, wanted, plan)
         unknown = f"built for {wanted}; no torch is here to compare with: `verify` does it later"
         notes = (recovered, location.said, unknown if wanted and not self.host.torch else "")
         return Report(
@@ -163,25 +166,30 @@ class Installer:
             )
         return plan
 
-    def _compare(self, request: Request, location: Location, plan: Plan) -> None:
-        """Fetch what is wanted and check that it can load, unless that was done before."""
+    def _compare(self, request: Request, location: Location, wanted: str, plan: Plan) -> None:
+        """Fetch what is to be written and check that it all loads, unless that was done before."""
         manifest = read_manifest(self.root)
         if not plan.to_write and manifest and manifest.checked_against == str(self.host):
             return
-        directory = self._fetcher.directory(location)
-        members = self._fetch(location, plan)
+        self._fetch(location, plan)
+        binaries = {
+            d.member.path: self.root / d.member.path
+            if d.present
+            else self.store.content(d.member.digest)
+            for d in plan.of("wanted")
+            if SHARED_OBJECT.fullmatch(d.member.path)
+        }
         Comparison(
-            binaries={m.path: self.store.content(m.digest) for m in members},
+            binaries=binaries,
             host=self.host,
             read=self.read_library,
-            torch_requirement=torch_requirement(directory.metadata),
+            torch_requirement=wanted,
             any_torch=request.any_torch,
         ).check()
 
-    def _fetch(self, location: Location, plan: Plan) -> list[Member]:
-        members = [decision.member for decision in plan.of("wanted")]
+    def _fetch(self, location: Location, plan: Plan) -> None:
+        members = [decision.member for decision in plan.to_write]
         self._fetcher.members(location, members, self.on_total)
-        return [member for member in members if SHARED_OBJECT.fullmatch(member.path)]
 
     def _write(self, location: Location, wanted: str, plan: Plan) -> None:
         facts = Facts(
@@ -190,21 +198,9 @@ class Installer:
             checked_against=str(self.host),
             torch_requirement=wanted,
         )
-        manifest = read_manifest(self.root)
-        for attempt in range(2):
-            self._fetch(location, plan)
-            change = next_change(self.root, manifest, plan, self.store.content, facts)
-            if change is None:
-                return
-            try:
-                apply(self.root, change, self.disk)
-            except ContentDamaged as damaged:
-                # The cache was harmed since it was filled: forget that content and fetch it anew.
-                self.store.discard(damaged.digest)
-                if attempt:
-                    raise
-            else:
-                return
+        change = next_change(self.root, read_manifest(self.root), plan, self.store.content, facts)
+        if change is not None:
+            apply(self.root, change, self.disk)
 
     def _forget_state(self) -> None:
         """Delete our records, unless something of the user's is still kept among them."""

@@ -43,9 +43,16 @@ class Store:
         """Say whether the content is here."""
         return self.content(digest).is_file()
 
-    def discard(self, digest: str) -> None:
-        """Forget a content that turned out to be damaged."""
-        self.content(digest).unlink(missing_ok=True)
+    def holds_sound(self, digest: str) -> bool:
+        """Say whether the content is here with its digest; forget it where it has another one."""
+        try:
+            with self.content(digest).open("rb") as file:
+                sound = sha256_of(cast(BinaryIO, file)) == digest
+        except OSError:
+            return False
+        if not sound:
+            self.content(digest).unlink(missing_ok=True)
+        return sound
 
     def whole(self, version: str) -> Path:
         """Return where a whole wheel lies; only a server without ranges fills this."""

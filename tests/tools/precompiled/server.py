@@ -12,7 +12,7 @@ from urllib.parse import unquote
 
 
 class WheelServer:
-    """Serve a folder on 127.0.0.1; the fields say how to misbehave, and can change between requests."""
+    """Serve a folder on 127.0.0.1; the fields say how to misbehave, at any time."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -66,7 +66,7 @@ class WheelServer:
 class _Handler(BaseHTTPRequestHandler):
     owner: ClassVar[WheelServer]
 
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base's name
+    def log_message(self, format: str, *args: object) -> None:
         """Stay silent."""
 
     def do_HEAD(self) -> None:

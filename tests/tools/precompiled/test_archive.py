@@ -86,18 +86,20 @@ def test_content_that_is_not_what_record_promises_is_refused(wheel: Path) -> Non
     """The digest is of what was unpacked, not of what the zip says."""
     member = next(m for m in directory_of(wheel).members if m.path == EXTENSION)
     lying = type(member)(**{**vars(member), "digest": "0" * 64})
-    with wheel.open("rb") as file, pytest.raises(BadWheelError, match="expected 1300 bytes"):
+    with wheel.open("rb") as file:
         file.seek(member.start)
-        unpack(lying, cast(BinaryIO, file), io.BytesIO(), wheel.name)
+        with pytest.raises(BadWheelError, match="expected 1300 bytes"):
+            unpack(lying, cast(BinaryIO, file), io.BytesIO(), wheel.name)
 
 
 def test_an_entry_with_another_name_than_the_directory_is_refused(wheel: Path) -> None:
     """What is unpacked is the entry that was decided about."""
     member = next(m for m in directory_of(wheel).members if m.path == EXTENSION)
     other = type(member)(**{**vars(member), "path": "vllm/other.so"})
-    with wheel.open("rb") as file, pytest.raises(BadWheelError, match="another name"):
+    with wheel.open("rb") as file:
         file.seek(member.start)
-        unpack(other, cast(BinaryIO, file), io.BytesIO(), wheel.name)
+        with pytest.raises(BadWheelError, match="another name"):
+            unpack(other, cast(BinaryIO, file), io.BytesIO(), wheel.name)
 
 
 def test_two_metadata_folders_are_refused(tmp_path: Path) -> None:
