@@ -193,7 +193,8 @@ def _allowed(offer: Offer, version: Version, requirement: Requirement) -> bool:
     pinned = _pinned(requirement)
     if offer.yanked and not pinned:
         return False
-    if not requirement.specifier.contains(version, prereleases=pinned or None):
+    early = pinned or bool(requirement.specifier.prereleases)
+    if not requirement.specifier.contains(version, prereleases=early):
         return False
     try:
         python = SpecifierSet(offer.requires_python)

@@ -451,7 +451,12 @@ def test_a_second_install_waits_for_the_first(
         assert first.stdout is not None
         assert first.stdout.readline() == "held\n"
         done = threading.Event()
-        second = threading.Thread(target=lambda: installer.install(ask(wheel)) and done.set())
+
+        def install() -> None:
+            installer.install(ask(wheel))
+            done.set()
+
+        second = threading.Thread(target=install)
         second.start()
         assert not done.wait(0.2)
         assert not (checkout / LIBRARY).exists()
