@@ -40,18 +40,20 @@ class cmake_build_ext(build_ext):  # noqa: N801 - the name that precompiled inst
     def run(self) -> None:
         """Configure, build and install; the build folder persists, so that this is incremental."""
         in_checkout = self.inplace or self.editable_mode
+        path = os.pathsep.join([str(Path(find_tool("ninja")).parent), os.environ.get("PATH", "")])
+        environ = {**os.environ, "PATH": path}
         for command in self.commands(ROOT if in_checkout else Path(self.build_lib).resolve()):
-            code = subprocess.run(command, cwd=ROOT, check=False).returncode
+            code = subprocess.run(command, cwd=ROOT, env=environ, check=False).returncode
             if code:
                 raise SystemExit(f"error: {shlex.join(command)}: exit code {code}")
 
     def commands(self, prefix: Path) -> Iterator[list[str]]:
-        """Yield CMake's commands, with tools by their path: an isolated environment moves them."""
+        """Yield CMake's commands; no path of an isolated environment stays in the build folder."""
         cmake = find_tool("cmake")
         toolkit = require_toolkit(ROOT, os.environ, os.environ.get("DEEPGEMM_NVCC", ""))
         yield [
-            *(cmake, "--preset", "default", f"-DCMAKE_MAKE_PROGRAM={find_tool('ninja')}"),
-            f"-DVLLM_PYTHON_EXECUTABLE={sys.executable}",
+            *(cmake, "--preset", "default"),
+            f"-DVLLM_PYTHON_EXECUTABLE={getattr(sys, '_base_executable', sys.executable)}",
             f"-DDEEPGEMM_NVCC={keep(ROOT, toolkit.nvcc)}",
             f"-DDEEPGEMM_PYTHON_INTERPRETERS={os.environ.get('DEEPGEMM_PYTHON_INTERPRETERS', '')}",
         ]

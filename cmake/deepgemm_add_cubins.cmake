@@ -57,7 +57,7 @@ function(_deepgemm_add_cubin family name definitions)
   add_custom_command(
     OUTPUT "${CMAKE_BINARY_DIR}/${cubin}"
     BYPRODUCTS "${CMAKE_BINARY_DIR}/${cubin}.ptxas.txt"
-    COMMAND sh "${csrc}/../../cmake/compile_cubin.sh" "${cubin}" ${DEEPGEMM_NVCC_LAUNCHER} "${ARG_NVCC}"
+    COMMAND sh "${csrc}/../../cmake/compile_cubin.sh" "${cubin}" "${ARG_NVCC}"
       -cubin -arch=sm_90a -std=c++20 -O3 -Xptxas -v -I "${csrc}" ${definitions}
       -MD -MF "${cubin}.d" -o "${cubin}" "${csrc}/aot/${family}.cu"
     DEPENDS "${CMAKE_SOURCE_DIR}/csrc/deep_gemm/aot/${family}.cu" "${CMAKE_SOURCE_DIR}/cmake/compile_cubin.sh"

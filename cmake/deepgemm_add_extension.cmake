@@ -16,5 +16,7 @@ function(deepgemm_add_extension)
   target_link_libraries(${ARG_TARGET} PRIVATE ${ARG_LIBRARY})
   set_target_properties(${ARG_TARGET} PROPERTIES
     PREFIX "" OUTPUT_NAME _C SUFFIX "${ARG_SUFFIX}"
+    # One unit: most of an extension's compile is Python.h, which each unit would read again.
+    UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE 0
     LINK_DEPENDS_NO_SHARED ON)  # a new kernel does not link the extensions again
 endfunction()

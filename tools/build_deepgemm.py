@@ -20,9 +20,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
-from tools import console, interpreters, timeline
+from tools import console, timeline
 from tools.errors import ToolError, exit_with
+from tools.interpreters import Interpreter, read_requires_python
 from tools.interpreters.__main__ import describe, report
+from tools.interpreters.prepare import Plan as InterpreterPlan
+from tools.interpreters.prepare import plan_interpreters, prepare_interpreters
 from tools.interpreters.uv import find_uv
 from tools.wheel.audit import audit_wheel
 from tools.wheel.import_check import ImportRow, check_imports
@@ -42,7 +45,7 @@ class WheelBuildError(ToolError):
 class Plan:
     """What will be built for, by which command, and where the wheel will lie."""
 
-    interpreters: interpreters.Plan
+    interpreters: InterpreterPlan
     strict: bool
     command: tuple[str, ...]
     jobs: int | None
@@ -112,9 +115,9 @@ def make_plan(options: argparse.Namespace, environ: Mapping[str, str]) -> Plan:
 
     Raises: the errors of tools.interpreters that a plan can meet.
     """
-    plan = interpreters.plan_interpreters(
+    plan = plan_interpreters(
         options.python,
-        requires_python=interpreters.read_requires_python(ROOT / "pyproject.toml"),
+        requires_python=read_requires_python(ROOT / "pyproject.toml"),
         directory=BUILD / "pythons",
         environ=environ,
     )
@@ -134,11 +137,8 @@ def execute(plan: Plan, environ: Mapping[str, str]) -> Built:
 
     Raises: the error of the first step that fails.
     """
-    with console.step("find interpreters, make a bare environment for each"):
-        prepared = interpreters.prepare_interpreters(
-            plan.interpreters, strict=plan.strict, environ=environ
-        )
-        report(prepared)
+    prepared = prepare_interpreters(plan.interpreters, strict=plan.strict, environ=environ)
+    report(prepared)
     BUILD.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="wheel-", dir=BUILD) as folder:
         with console.step("build the wheel"):
@@ -162,7 +162,7 @@ def execute(plan: Plan, environ: Mapping[str, str]) -> Built:
 
 def build(
     plan: Plan,
-    targets: Sequence[interpreters.Interpreter],
+    targets: Sequence[Interpreter],
     folder: Path,
     environ: Mapping[str, str],
 ) -> Path:

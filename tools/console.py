@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 from rich.table import Table
 
@@ -26,12 +27,12 @@ class Skip(Exception):  # noqa: N818 - an outcome, not an error
 @contextmanager
 def step(title: str) -> Iterator[None]:
     """Print `==> title`, then `ok 12.4 s`, `skip reason` or `FAIL 12.4 s` when the block ends."""
-    stderr.print(f"[bold]==>[/] {title}")
+    stderr.print(f"[bold]==>[/] {escape(title)}")
     start = time.monotonic()
     try:
         yield
     except Skip as reason:
-        stderr.print(f"[yellow]skip[/] {reason}")
+        stderr.print(f"[yellow]skip[/] {escape(str(reason))}")
     except BaseException:
         stderr.print(f"[bold red]FAIL[/] {time.monotonic() - start:.1f} s")
         raise
@@ -78,7 +79,7 @@ def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) 
         numeric = all(isinstance(row[index], (int, float)) for row in rows) and bool(rows)
         view.add_column(name, justify="right" if numeric else "left", overflow="fold")
     for row in rows:
-        view.add_row(*(str(cell) for cell in row))
+        view.add_row(*(escape(str(cell)) for cell in row))
     # A log has no edge to fold cells at; rich would assume 80 columns.
     log = Console(stderr=True, highlight=False, width=LOG_WIDTH)
     (stderr if stderr.is_terminal else log).print(view)

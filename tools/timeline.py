@@ -16,7 +16,7 @@ from typing import Literal
 Kind = Literal["cubin", "object", "binary"]
 
 COLOURS: dict[Kind, str] = {"cubin": "#4c9f70", "object": "#3f72af", "binary": "#c06c4a"}
-WIDTH, ROW, LABELS = 960, 18, 330  # px
+WIDTH, ROW, LABELS = 1020, 18, 390  # px
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -47,14 +48,25 @@ def operands(m: int, n: int, k: int, device: torch.device, seed: int) -> tuple[Q
 
     def matrix(rows: int, rows_per_scale: int) -> Quantised:
         x = torch.randn(rows, k, device=device, generator=generator)
-        spread = torch.rand(-(-rows // 8), max(1, -(-k // 64)), device=device, generator=generator) * 4
-        x *= torch.exp(spread).repeat_interleave(8, 0)[:rows].repeat_interleave(64, 1)[:, :k]
+        blocks = (-(-rows // rows_per_scale), -(-k // GRANULARITY))
+        spread = torch.exp(2 * torch.rand(*blocks, device=device, generator=generator))
+        x *= expand(spread, rows_per_scale, rows, k)
         return quantise(x, rows_per_scale)
 
     return matrix(m, 1), matrix(n, GRANULARITY)
 
 
-def relative_error(out: torch.Tensor, reference: torch.Tensor) -> float:
-    """||out - reference|| / ||reference||, infinite where anything is not a number."""
-    difference = (out.double() - reference).norm() / reference.norm().clamp(min=1e-300)
-    return float(difference) if torch.isfinite(difference) else float("inf")
+def relative_error(out: torch.Tensor, reference: torch.Tensor, typical: float = 0.0) -> float:
+    """||out - reference|| / ||reference||, infinite where anything is not a number.
+
+    `typical`: what ||reference|| is on average for operands of these magnitudes (`typical_norm`). A result of a few
+    elements may come out far smaller by cancellation, which says nothing about the arithmetic.
+    """
+    norm = max(float(reference.norm()), typical, 1e-300)
+    error = float((out.double() - reference).norm()) / norm
+    return error if math.isfinite(error) else math.inf
+
+
+def typical_norm(a: Quantised, b: Quantised) -> float:
+    """Return the root of the mean of ||A @ B.T||^2 over random signs of the elements."""
+    return math.sqrt(float(a.exact.square().sum(0) @ b.exact.square().sum(0)))

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from tools import console
 from tools.errors import exit_with
-from tools.interpreters.download import command
+from tools.interpreters import download
 from tools.interpreters.prepare import Plan, Prepared, plan_interpreters, prepare_interpreters
 from tools.interpreters.search import Found
 from tools.interpreters.versions import read_requires_python
@@ -63,7 +63,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 def describe(plan: Plan) -> str:
     """Return the plan as lines: what is downloaded, made and kept."""
-    lines = [f"download  uv {' '.join(command(plan.download))}"] if plan.download else []
+    lines = [f"download  uv {' '.join(download.command(plan.download))}"] if plan.download else []
     lines += [
         f"missing   {version} ({plan.refusal})" for version in plan.found.missing if plan.refusal
     ]

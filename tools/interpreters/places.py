@@ -20,7 +20,7 @@ class Places:
     """The folders to look in; in the order of trust."""
 
     pyenv: Path  # PYENV_ROOT/versions
-    manylinux: Path = MANYLINUX
+    manylinux: Path
     uv: Path | None  # where uv keeps the Pythons that it installs; None without uv
     path: tuple[Path, ...]  # PATH, in its order, without shims
 
@@ -30,13 +30,14 @@ class Places:
         home = Path(environ.get("HOME") or Path.home())
         return cls(
             pyenv=Path(environ.get("PYENV_ROOT") or home / ".pyenv") / "versions",
+            manylinux=MANYLINUX,
             uv=_find_uv_folder(environ),
             path=tuple(_without_shims(environ.get("PATH", ""))),
         )
 
     def describe(self) -> tuple[str, ...]:
         """Name every place, for an error that says where was looked."""
-        path = os.pathsep.join(str(folder) for folder in self.path if folder.is_dir())
+        path = os.pathsep.join(str(folder) for folder in self.path if os.access(folder, os.X_OK))
         return (
             f"pyenv: {self.pyenv}",
             f"manylinux: {self.manylinux}",
@@ -48,13 +49,13 @@ class Places:
         """List the executables that may be one of the versions, each file once, by trust."""
         found: dict[Path, Path] = {}
         for executable in self._list(versions):
-            if executable.is_file() and os.access(executable, os.X_OK):
+            if os.access(executable, os.X_OK) and executable.is_file():
                 found.setdefault(executable.resolve(), executable)
         return tuple(found.values())
 
     def _list(self, versions: Sequence[str]) -> Iterator[Path]:
         for root in (self.pyenv, self.manylinux, self.uv):
-            for folder in sorted(root.iterdir()) if root and root.is_dir() else ():
+            for folder in _list_folder(root):
                 if _may_hold(folder.name, versions):
                     yield folder / "bin" / "python3"
                     yield folder / "bin" / "python"
@@ -64,6 +65,12 @@ class Places:
                 continue  # listed above already
             for name in (*(f"python{version}" for version in versions), "python3", "python"):
                 yield folder / name
+
+
+def _list_folder(root: Path | None) -> list[Path]:
+    """List a folder in order; one that is not there or not for us to read is empty."""
+    readable = root is not None and os.access(root, os.R_OK | os.X_OK) and root.is_dir()
+    return sorted(root.iterdir()) if root and readable else []
 
 
 def _may_hold(name: str, versions: Sequence[str]) -> bool:

@@ -60,7 +60,7 @@ def plan_interpreters(
     Raises: VersionRefusedError, RequirementError, InterpreterUnusableError, VenvRefusedError.
     """
     with console.step("find interpreters"):
-        wanted = tuple(dict.fromkeys(versions)) or supported_versions(requires_python)
+        wanted = tuple(versions) or supported_versions(requires_python)
         check_admitted([version for version in wanted if not is_path(version)], requires_python)
         places = Places.from_environment(environ)
         found = find_interpreters(wanted, requires_python=requires_python, places=places)

@@ -62,7 +62,7 @@ def find_interpreters(
     """
     places = places or Places.from_environment(os.environ)
     named = {text: _ask_named(text, requires_python, ask) for text in versions if is_path(text)}
-    wanted = [version for version in versions if not is_path(version)]
+    wanted = [version for version in dict.fromkeys(versions) if not is_path(version)]
     candidates = places.candidates(wanted) if wanted else ()
     answers, passed_over = _ask_all(candidates, wanted, requires_python, ask)
     chosen = {text: named.get(text) or _newest(answers, text) for text in versions}

@@ -32,7 +32,7 @@ def find_uv(environ: Mapping[str, str]) -> Path:
     folders = [Path(sys.executable).parent, *sorted(folders, key=lambda f: "shims" in f.parts)]
     named = [Path(environ["UV"])] if environ.get("UV") else []
     for file in (*named, *(folder / "uv" for folder in folders)):
-        if file.is_file() and os.access(file, os.X_OK):
+        if os.access(file, os.X_OK) and file.is_file():
             return file.absolute()
     raise UvMissingError(
         "uv: expected it as $UV or on PATH, found neither; get it with "

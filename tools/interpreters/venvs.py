@@ -17,6 +17,8 @@ from tools.interpreters.search import Found
 from tools.interpreters.uv import find_uv, run_uv, summarise
 
 WORKERS = 4
+# Relocatable, so that its scripts still name the right folder once it has been renamed.
+OPTIONS = ("--no-project", "--no-python-downloads", "--relocatable")
 
 
 class VenvRefusedError(ToolError):
@@ -110,7 +112,10 @@ def _matches(folder: Path, base: Interpreter) -> bool:
 
 
 def _read_config(file: Path) -> dict[str, str]:
-    pairs = (line.partition("=") for line in file.read_text(encoding="utf-8").splitlines())
+    pairs = (
+        line.partition("=")
+        for line in file.read_text(encoding="utf-8", errors="replace").splitlines()
+    )
     return {key.strip(): value.strip() for key, _, value in pairs}
 
 
@@ -120,20 +125,20 @@ def _origin(base: Interpreter) -> Path:
 
 
 def _make(venv: Venv, uv: Path, environ: Mapping[str, str]) -> str:
-    """Make one environment beside its place and rename it there; return uv's complaint or ""."""
-    venv.folder.parent.mkdir(parents=True, exist_ok=True)
-    name = venv.folder.name
-    with tempfile.TemporaryDirectory(prefix=f".{name}-", dir=venv.folder.parent) as beside:
-        fresh = Path(beside, name)
-        # Relocatable, so that its scripts still name the right folder once it has been renamed.
-        options = ("--no-project", "--no-python-downloads", "--relocatable", "--prompt", name)
-        origin = str(_origin(venv.base))
-        done = run_uv(uv, "venv", *options, "--python", origin, str(fresh), environ=environ)
-        if done.returncode != 0 or not (fresh / "bin" / "python").exists():
-            return (
-                f"{venv.folder}: expected `uv venv --python {origin}` to make it; {summarise(done)}"
-            )
-        if venv.action == "remake":
-            venv.folder.rename(Path(beside, "old"))  # goes with the temporary folder
-        fresh.rename(venv.folder)
+    """Make one environment beside its place and rename it there; return the complaint or ""."""
+    folder, origin = venv.folder, _origin(venv.base)
+    subject = f"{folder}: expected `uv venv --python {origin}` to make it; "
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.parent) as beside:
+            fresh = Path(beside, folder.name)
+            command = ("venv", *OPTIONS, "--prompt", folder.name, "--python", str(origin))
+            done = run_uv(uv, *command, str(fresh), environ=environ)
+            if done.returncode != 0:
+                return subject + summarise(done)
+            if venv.action == "remake":
+                folder.rename(Path(beside, "old"))  # goes with the temporary folder
+            fresh.rename(folder)
+    except OSError as problem:
+        return f"{subject}{problem}"
     return ""

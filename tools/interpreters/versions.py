@@ -5,16 +5,11 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
 from tools.errors import ToolError
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 OLDEST_MINOR = 8  # what probe.py runs on
 # Where requires-python has no upper bound, this ends the list: the newest CPython that decision D10
@@ -41,8 +36,8 @@ def read_requires_python(pyproject: Path) -> str:
     Raises: RequirementError.
     """
     try:
-        project = tomllib.loads(pyproject.read_text(encoding="utf-8")).get("project", {})
-    except (OSError, ValueError) as problem:
+        project = _read_toml(pyproject).get("project", {})
+    except (OSError, ValueError, ImportError) as problem:
         raise RequirementError(
             f"{pyproject}: expected a TOML file with project.requires-python, found: {problem}"
         ) from problem
@@ -91,6 +86,16 @@ def check_admitted(versions: Iterable[str], requires_python: str) -> None:
             f"VERSION {', '.join(refused)}: expected some of {', '.join(supported)}, which "
             f"requires-python {requires_python!r} admits, or the path of an interpreter"
         )
+
+
+def _read_toml(file: Path) -> dict[str, Any]:
+    # In here, so that whoever has no business with pyproject.toml needs no tomli on CPython 3.10.
+    if sys.version_info >= (3, 11):
+        import tomllib
+    else:
+        import tomli as tomllib
+    content: dict[str, Any] = tomllib.loads(file.read_text(encoding="utf-8"))
+    return content
 
 
 def _parse(requires_python: str) -> SpecifierSet:

@@ -20,7 +20,7 @@ PT_DYNAMIC, PT_GNU_STACK, PF_X = 2, 0x6474E551, 1
 DT_NULL, DT_NEEDED, DT_HASH, DT_STRTAB, DT_SYMTAB, DT_STRSZ, DT_SONAME = 0, 1, 4, 5, 6, 10, 14
 DT_RPATH, DT_RUNPATH, DT_GNU_HASH, DT_VERSYM = 15, 29, 0x6FFFFEF5, 0x6FFFFFF0
 DT_VERDEF, DT_VERDEFNUM, DT_VERNEED, DT_VERNEEDNUM = 0x6FFFFFFC, 0x6FFFFFFD, 0x6FFFFFFE, 0x6FFFFFFF
-SHT_DYNSYM, SHN_UNDEF, STB_WEAK, STB_LOCAL = 11, 0, 2, 0
+SHT_DYNSYM, SHN_UNDEF, STB_WEAK = 11, 0, 2
 SYMBOL = "<IBBHQQ"  # st_name st_info st_other st_shndx st_value st_size
 VERNEED, VERNAUX = (
     "<HHIII",
@@ -137,10 +137,9 @@ def _symbols(
         return defined, ()
     table = image.at(tags[DT_SYMTAB][0], count * struct.calcsize(SYMBOL), "symbol table")
     indices = _version_indices(image, tags, count)
-    # Symbol 0 is the null symbol.
     for index, entry in enumerate(struct.iter_unpack(SYMBOL, table)):
         offset, info, _, section, address, size = entry
-        if index == 0 or info >> 4 == STB_LOCAL:
+        if index == 0:  # the null symbol
             continue
         symbol = Symbol(
             name=image.text(strings, offset),

@@ -213,7 +213,7 @@ def main(arguments: list[str] | None = None) -> int:
         options.wheel.name,
         columns,
         [
-            (r.interpreter, r.soabi, Path(r.file).name, r.bytes, r.sha256, r.milliseconds)
+            (r.interpreter, r.soabi, Path(r.file).name, r.bytes, r.sha256[:12], r.milliseconds)
             for r in rows
         ],
     )

@@ -46,10 +46,12 @@ PyObject* py_configs(PyObject*, PyObject*) {
   PyObject* list = PyList_New(0);
   for (std::size_t i = 0; list != nullptr && i < deep_gemm_config_count(); ++i) {
     const NamedConfig& named = *deep_gemm_config(i);
-    PyObject* row = Py_BuildValue("{s:s,s:i,s:i,s:i,s:i,s:i,s:i}", "name", named.name, "tile_m", named.config.tile_m,
-                                  "tile_n", named.config.tile_n, "stages", named.config.stages, "output_bytes",
-                                  named.config.output_bytes, "threads", named.config.threads(), "shared_bytes",
-                                  named.config.shared_bytes());
+    const KernelConfig& config = named.config;
+    PyObject* row = Py_BuildValue("{s:s,s:i,s:i,s:i,s:i,s:i,s:i,s:i,s:i,s:i}", "name", named.name, "tile_m",
+                                  config.tile_m, "tile_n", config.tile_n, "stages", config.stages, "output_bytes",
+                                  config.output_bytes, "cluster_m", config.cluster_m, "cluster_n", config.cluster_n,
+                                  "split_k", config.split_k, "threads", config.threads(), "shared_bytes",
+                                  config.shared_bytes());
     if (row == nullptr || PyList_Append(list, row) != 0) Py_CLEAR(list);
     Py_XDECREF(row);
   }
@@ -75,10 +77,11 @@ PyObject* py_explain(PyObject*, PyObject* arguments) {
     const NamedConfig& named = *deep_gemm_config(i);
     if (named.config.output_bytes != output_bytes) continue;
     const Estimate estimate = deep_gemm_estimate(i, &problem, multiprocessors);
-    PyObject* row = Py_BuildValue("{s:s,s:L,s:L,s:d,s:d,s:d}", "name", named.name, "tiles",
+    PyObject* row = Py_BuildValue("{s:s,s:L,s:L,s:d,s:d,s:d,s:d}", "name", named.name, "tiles",
                                   static_cast<long long>(estimate.tiles), "waves",
-                                  static_cast<long long>(estimate.waves), "tile_cycles", estimate.tile_cycles,
-                                  "epilogue_cycles", estimate.epilogue_cycles, "cycles", estimate.cycles);
+                                  static_cast<long long>(estimate.waves), "multiply_cycles", estimate.multiply_cycles,
+                                  "load_cycles", estimate.load_cycles, "memory_cycles", estimate.memory_cycles,
+                                  "cycles", estimate.cycles);
     if (row == nullptr || PyList_Append(list, row) != 0) Py_CLEAR(list);
     Py_XDECREF(row);
   }
@@ -117,6 +120,23 @@ PyObject* py_get_num_sms(PyObject*, PyObject* device) {
   return PyLong_FromLong(count);
 }
 
+PyObject* py_force_config(PyObject*, PyObject* name) {
+  if (name == Py_None) {
+    deep_gemm_force_config(-1);
+    Py_RETURN_NONE;
+  }
+  for (std::size_t i = 0; i < deep_gemm_config_count(); ++i) {
+    PyObject* candidate = PyUnicode_FromString(deep_gemm_config(i)->name);
+    const bool same = candidate != nullptr && PyObject_RichCompareBool(candidate, name, Py_EQ) == 1;
+    Py_XDECREF(candidate);
+    if (!same) continue;
+    deep_gemm_force_config(static_cast<int>(i));
+    Py_RETURN_NONE;
+  }
+  PyErr_Format(PyExc_ValueError, "config: expected a name of configs(), got %R", name);
+  return nullptr;
+}
+
 PyCFunction fast(PyObject* (*function)(PyObject*, PyObject* const*, Py_ssize_t)) {
   return reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(function));
 }
@@ -131,6 +151,8 @@ PyMethodDef methods[] = {
      "self_test(): check configurations, cubins and schedules without a GPU; counts of what was checked."},
     {"set_num_sms", py_set_num_sms, METH_O, "set_num_sms(limit): blocks a launch may have; 0 for all."},
     {"get_num_sms", py_get_num_sms, METH_O, "get_num_sms(device): the limit, or the device's multiprocessors."},
+    {"force_config", py_force_config, METH_O,
+     "force_config(name): use only this configuration, for tuning; None: choose for each problem."},
     {nullptr, nullptr, 0, nullptr},
 };
 

@@ -1,4 +1,4 @@
-// A ring of shared-memory stages between one producer and its consumers: who is at which stage, in which phase.
+// A ring of shared-memory stages between producers and consumers: who is at which stage, in which phase.
 #pragma once
 
 #include <cstdint>
@@ -7,28 +7,30 @@
 
 namespace deep_gemm {
 
-// Barriers are named as events: the producer waits for `tile_released`, consumers for `tile_arrived`.
+// Barriers are named as events: producers wait for `tile_released`, consumers for `tile_arrived`.
 template <int kStages>
 struct PipelineBarriers {
-  std::uint64_t tile_arrived[kStages];   // one arrival (the producer) and the bytes of both operands
-  std::uint64_t tile_released[kStages];  // one arrival for each consumer warp
+  std::uint64_t tile_arrived[kStages];
+  std::uint64_t tile_released[kStages];
 
-  __device__ void init(std::uint32_t consumer_warps) {
+  __device__ void init(std::uint32_t arrivals, std::uint32_t releases) {
     for (int stage = 0; stage < kStages; ++stage) {
-      ptx::mbarrier_init(&tile_arrived[stage], 1);
-      ptx::mbarrier_init(&tile_released[stage], consumer_warps);
+      ptx::mbarrier_init(&tile_arrived[stage], arrivals);
+      ptx::mbarrier_init(&tile_released[stage], releases);
     }
     ptx::fence_mbarrier_init();
   }
 };
 
-// One role's place in the ring. Producer and consumers each own one and advance it once for every k step.
+// One role's place in the ring. Every role owns one and advances it once for every k step.
 template <int kStages>
 class PipelinePlace {
  public:
   __device__ explicit PipelinePlace(PipelineBarriers<kStages>& barriers) : barriers_(barriers) {}
 
   __device__ std::uint32_t stage() const { return stage_; }
+  __device__ std::uint64_t* arrived() { return &barriers_.tile_arrived[stage_]; }
+  __device__ std::uint64_t* released() { return &barriers_.tile_released[stage_]; }
 
   __device__ void advance() {
     if (++stage_ == kStages) {
@@ -37,18 +39,11 @@ class PipelinePlace {
     }
   }
 
-  // Producer: waits until the stage is free (at once in the first round), then announces `bytes` of copies.
-  __device__ std::uint64_t* acquire(std::uint32_t bytes) {
-    wait(&barriers_.tile_released[stage_], phase_ ^ 1);
-    ptx::mbarrier_arrive_expect(&barriers_.tile_arrived[stage_], bytes);
-    return &barriers_.tile_arrived[stage_];
-  }
+  // Producers: until the stage is free; at once in the first round.
+  __device__ void wait_released() { wait(released(), phase_ ^ 1); }
 
-  // Consumers: waits for the stage's operands.
-  __device__ void wait_arrived() { wait(&barriers_.tile_arrived[stage_], phase_); }
-
-  // Consumers: gives the stage back; one thread of each warp.
-  __device__ void release() { ptx::mbarrier_arrive(&barriers_.tile_released[stage_]); }
+  // Consumers: until the stage's operands and scale factors are there.
+  __device__ void wait_arrived() { wait(arrived(), phase_); }
 
  private:
   __device__ static void wait(std::uint64_t* barrier, std::uint32_t parity) {

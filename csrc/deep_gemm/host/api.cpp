@@ -27,6 +27,8 @@ void deep_gemm_set_multiprocessor_limit(int limit) { Settings::get().multiproces
 
 int deep_gemm_multiprocessor_limit() { return Settings::get().multiprocessors.load(); }
 
+void deep_gemm_force_config(int index) { Settings::get().forced_config.store(index); }
+
 bool deep_gemm_multiprocessors(int device, int* count, Status* status) {
   const Driver* driver = Driver::get(*status);
   const Device* found = driver == nullptr ? nullptr : Device::get(*driver, device, *status);

@@ -21,12 +21,14 @@ static_assert(all_valid(), "a row of shared/fp8_gemm_configs.def is invalid: see
 
 static_assert(std::size(kConfigs) <= kMaxConfigs);
 
-// Rates of one multiprocessor, for comparing configurations with each other. Source: the H200's data sheet
-// (4096 e4m3 multiply-adds a cycle), and 4.3 TB/s of device memory over 132 multiprocessors at 1.75 GHz.
+// Rates of one multiprocessor, for comparing configurations with each other. Source: the H200's data sheet for the
+// tensor cores; the others measured on an H200 at 1.75 GHz (benchmarks/results/).
 constexpr double kMultiplyAddsPerCycle = 4096;
-constexpr double kBytesPerCycle = 4.3e12 / 132 / 1.75e9;
-// Filling the pipeline once, and storing the last tile: latencies that no overlap hides.
-constexpr double kFillCycles = 1500;
+constexpr double kL2BytesPerCycle = 31;
+constexpr double kMemoryBytesPerCycle = 4.3e12 / 1.75e9;  // of the whole device
+constexpr double kFillCycles = 1500;                      // launch, first operands, last store
+constexpr double kSplitCycles = 1500;                     // exchanging parts inside of a cluster
+constexpr double kLoneConsumerCycles = 150;               // waiting and promoting where no other consumer multiplies
 
 std::int64_t divide_up(std::int64_t value, std::int64_t by) { return (value + by - 1) / by; }
 
@@ -36,25 +38,30 @@ std::size_t config_count() { return std::size(kConfigs); }
 
 const NamedConfig& config_at(std::size_t index) { return kConfigs[index]; }
 
+std::int64_t cluster_slots(const KernelConfig& config, int multiprocessors) {
+  // Clusters lie inside of a GPC of 16 or 18 multiprocessors: pairs waste none, larger ones those of 18.
+  const int usable = config.cluster() <= 2 ? multiprocessors : multiprocessors / 33 * 32 + multiprocessors % 33;
+  return std::max(1, usable / config.cluster());
+}
+
 Estimate estimate(const KernelConfig& config, const Problem& problem, int multiprocessors) {
   Estimate result{};
-  const std::int64_t tiles_m = divide_up(problem.m, config.tile_m);
-  const std::int64_t tiles_n = divide_up(problem.n, config.tile_n);
-  result.tiles = tiles_m * tiles_n;
-  result.waves = divide_up(result.tiles, multiprocessors);
-  const double steps = static_cast<double>(divide_up(problem.k, kTileK));
-  const double multiply = static_cast<double>(config.tile_m) * config.tile_n * kTileK / kMultiplyAddsPerCycle;
-  // One consumer cannot promote and multiply at once: two registers' worth of work for each accumulator.
-  const double promote = config.consumers() > 1 ? 0 : config.tile_n / 2.0;
-  const double busy = static_cast<double>(std::min<std::int64_t>(result.tiles, multiprocessors));
-  // Operands shared by tiles of one wave come from L2; what one wave reads of device memory is spread over all.
-  const double unique_bytes =
-      (static_cast<double>(std::min(problem.m, tiles_m * config.tile_m)) + static_cast<double>(problem.n)) * kTileK;
-  const double read = unique_bytes / (kBytesPerCycle * busy) * (busy / static_cast<double>(result.tiles));
-  const double read_own = (config.tile_m + config.tile_n) * kTileK / (4 * kBytesPerCycle);
-  result.tile_cycles = steps * std::max({multiply + promote, read, read_own});
-  result.epilogue_cycles = static_cast<double>(config.output_tile_bytes()) / 32;
-  result.cycles = static_cast<double>(result.waves) * (result.tile_cycles + result.epilogue_cycles) + kFillCycles;
+  const TileSchedule schedule = schedule_of(config, problem);
+  result.tiles = schedule.tiles();
+  result.waves = divide_up(result.tiles, cluster_slots(config, multiprocessors));
+  const double steps = static_cast<double>(divide_up(divide_up(problem.k, kTileK), config.split_k));
+  result.multiply_cycles = static_cast<double>(config.tile_m) * config.tile_n * kTileK / kMultiplyAddsPerCycle;
+  if (config.consumers() == 1) result.multiply_cycles += kLoneConsumerCycles + config.tile_n / 2.0;
+  const double rows = static_cast<double>(config.tile_m) / config.cluster_n + static_cast<double>(config.tile_n) / config.cluster_m;
+  result.load_cycles = rows * kTileK / kL2BytesPerCycle;
+  const double m = static_cast<double>(problem.m);
+  const double n = static_cast<double>(problem.n);
+  result.memory_cycles =
+      ((m + n) * static_cast<double>(problem.k) + m * n * problem.output_bytes) / kMemoryBytesPerCycle;
+  const double epilogue = config.tile_m * config.tile_n * config.output_bytes / (2 * kL2BytesPerCycle);
+  const double tile = steps * std::max(result.multiply_cycles, result.load_cycles) + epilogue;
+  result.cycles = std::max(static_cast<double>(result.waves) * tile, result.memory_cycles) + kFillCycles +
+                  (config.split_k > 1 ? kSplitCycles : 0);
   return result;
 }
 
@@ -73,9 +80,12 @@ std::size_t choose_config(const Problem& problem, int multiprocessors) {
 }
 
 TileSchedule schedule_of(const KernelConfig& config, const Problem& problem) {
-  constexpr std::uint32_t kBand = 8;  // tiles: 8 x 128 rows of A and the columns of one wave stay in 60 MB of L2
-  return {static_cast<std::uint32_t>(divide_up(problem.m, config.tile_m)),
-          static_cast<std::uint32_t>(divide_up(problem.n, config.tile_n)), kBand};
+  // A band of 1024 rows of A and the columns of one wave stay in L2.
+  constexpr std::int64_t kBandRows = 1024;
+  const std::int64_t rows = std::int64_t{config.tile_m} * config.cluster_m;
+  return {static_cast<std::uint32_t>(divide_up(problem.m, rows)),
+          static_cast<std::uint32_t>(divide_up(problem.n, std::int64_t{config.tile_n} * config.cluster_n)),
+          static_cast<std::uint32_t>(std::max<std::int64_t>(1, kBandRows / rows))};
 }
 
 }  // namespace deep_gemm

@@ -73,7 +73,7 @@ MapRequest operand_map(const TensorView& tensor, int box_rows) {
 MapRequest output_map(const TensorView& d, const KernelConfig& config) {
   const CUtensorMapDataType type =
       d.type == ElementType::kBf16 ? CU_TENSOR_MAP_DATA_TYPE_BFLOAT16 : CU_TENSOR_MAP_DATA_TYPE_FLOAT32;
-  return {d.name, d.data, type, config.output_bytes, d.shape[0], d.shape[1], row_stride(d), kWarpGroupRows,
+  return {d.name, d.data, type, config.output_bytes, d.shape[0], d.shape[1], row_stride(d), kWgmmaRows,
           config.panel_columns()};
 }
 
@@ -92,8 +92,8 @@ bool make_arguments(const Driver& driver, const Fp8GemmOperands& operands, const
   arguments.schedule = schedule_of(config, problem);
   // With k = 0 no operand is read and there is nothing that a map could describe.
   if (problem.k > 0 &&
-      (!encode_tensor_map(driver, operand_map(operands.a, config.tile_m), arguments.a, status) ||
-       !encode_tensor_map(driver, operand_map(operands.b, config.tile_n), arguments.b, status)))
+      (!encode_tensor_map(driver, operand_map(operands.a, config.tile_m / config.cluster_n), arguments.a, status) ||
+       !encode_tensor_map(driver, operand_map(operands.b, config.tile_n / config.cluster_m), arguments.b, status)))
     return false;
   return arguments.store_rows_unaligned ||
          encode_tensor_map(driver, output_map(operands.d, config), arguments.d, status);
@@ -102,6 +102,13 @@ bool make_arguments(const Driver& driver, const Fp8GemmOperands& operands, const
 KernelSlot& slot_of(std::size_t index) {
   static KernelSlot slots[kMaxConfigs];
   return slots[index];
+}
+
+// Persistent blocks, at most one on each multiprocessor; with a split one cluster for each tile.
+unsigned blocks_of(const KernelConfig& config, const TileSchedule& schedule, int multiprocessors) {
+  std::int64_t clusters = schedule.tiles();
+  if (config.split_k == 1) clusters = std::min<std::int64_t>(clusters, std::max(1, multiprocessors / config.cluster()));
+  return static_cast<unsigned>(clusters * config.cluster());
 }
 
 bool launch(const Driver& driver, CUfunction function, const KernelConfig& config, unsigned blocks, void* stream,
@@ -115,6 +122,11 @@ bool launch(const Driver& driver, CUfunction function, const KernelConfig& confi
   launch_config.blockDimZ = 1;
   launch_config.sharedMemBytes = static_cast<unsigned>(config.shared_bytes());
   launch_config.hStream = static_cast<CUstream>(stream);
+  CUlaunchAttribute cluster{};
+  cluster.id = CU_LAUNCH_ATTRIBUTE_CLUSTER_DIMENSION;
+  cluster.value.clusterDim = {static_cast<unsigned>(config.cluster()), 1, 1};
+  launch_config.attrs = &cluster;
+  launch_config.numAttrs = config.cluster() > 1 ? 1 : 0;
   void* parameters[] = {&arguments};
   return driver.succeeded(driver.launch_kernel(&launch_config, function, parameters, nullptr), "fp8_gemm_nt", status);
 }
@@ -157,16 +169,21 @@ bool fp8_gemm_nt(const Fp8GemmOperands& operands, void* stream, Status& status) 
   if (device == nullptr) return false;
   const int limit = Settings::get().multiprocessors.load(std::memory_order_relaxed);
   const int multiprocessors = limit > 0 ? std::min(limit, device->multiprocessors) : device->multiprocessors;
-  const std::size_t index = choose_config(problem, multiprocessors);
+  const int forced = Settings::get().forced_config.load(std::memory_order_relaxed);
+  const std::size_t index =
+      forced >= 0 ? static_cast<std::size_t>(forced) : choose_config(problem, multiprocessors);
   const NamedConfig& named = config_at(index);
+  if (named.config.output_bytes != problem.output_bytes)
+    return status.refuse("d: expected the output type of the forced configuration %s, got %s", named.name,
+                         type_text(operands.d).text);
   GemmArguments arguments{};
   if (!make_arguments(*driver, operands, named.config, problem, arguments, status)) return false;
   const ContextGuard guard(*driver, *device);
   CUfunction function =
       slot_of(index).get(*driver, *device, named.cubin, "fp8_gemm", named.config.shared_bytes(), status);
   if (function == nullptr) return false;
-  const unsigned blocks = std::min(arguments.schedule.tiles(), static_cast<unsigned>(multiprocessors));
-  return launch(*driver, function, named.config, blocks, stream, arguments, status);
+  return launch(*driver, function, named.config, blocks_of(named.config, arguments.schedule, multiprocessors), stream,
+                arguments, status);
 }
 
 }  // namespace deep_gemm

@@ -13,24 +13,35 @@ inline constexpr int kScaleGranularity = 128;
 // One k step of the main loop: 128 e4m3 values are one 128-byte swizzle row of shared memory.
 inline constexpr int kTileK = 128;
 
-// Rows of one wgmma, and so of one consumer warp group.
-inline constexpr int kWarpGroupRows = 64;
+// Rows of one wgmma.
+inline constexpr int kWgmmaRows = 64;
 inline constexpr int kWarpGroupThreads = 128;
+
+// Blocks of a cluster that every Hopper GPU can place. Source: CUDA C++ Programming Guide, thread block clusters.
+inline constexpr int kMaxCluster = 8;
 
 // Dynamic shared memory that one block may have on sm_90. Source: CUDA C++ Programming Guide, compute capabilities.
 inline constexpr int kMaxSharedBytes = 227 * 1024;
 
 struct KernelConfig {
-  int tile_m;        // output rows of a block: 64 for each consumer warp group
+  int tile_m;        // output rows of a block
   int tile_n;        // output columns of a block
   int stages;        // k steps in flight
   int output_bytes;  // 2: bf16, 4: f32
+  int cluster_m;     // blocks of a cluster below each other: they share tiles of B by multicast
+  int cluster_n;     // blocks of a cluster side by side: they share tiles of A by multicast
+  int split_k;       // blocks of a cluster that each take a part of k of the same output tile
 
-  DEEP_GEMM_HOST_DEVICE constexpr int consumers() const { return tile_m / kWarpGroupRows; }
+  DEEP_GEMM_HOST_DEVICE constexpr int cluster() const { return cluster_m * cluster_n * split_k; }
+  // Blocks that write into each other's stages.
+  DEEP_GEMM_HOST_DEVICE constexpr int sharers() const { return cluster_m * cluster_n; }
+  DEEP_GEMM_HOST_DEVICE constexpr int consumers() const { return tile_m == kWgmmaRows ? 1 : 2; }
+  // wgmmas below each other in one consumer warp group.
+  DEEP_GEMM_HOST_DEVICE constexpr int waves() const { return tile_m / kWgmmaRows / consumers(); }
   DEEP_GEMM_HOST_DEVICE constexpr int threads() const { return (consumers() + 1) * kWarpGroupThreads; }
   DEEP_GEMM_HOST_DEVICE constexpr int a_stage_bytes() const { return tile_m * kTileK; }
   DEEP_GEMM_HOST_DEVICE constexpr int b_stage_bytes() const { return tile_n * kTileK; }
-  DEEP_GEMM_HOST_DEVICE constexpr int output_tile_bytes() const { return tile_m * tile_n * output_bytes; }
+  DEEP_GEMM_HOST_DEVICE constexpr int operand_stage_bytes() const { return a_stage_bytes() + b_stage_bytes(); }
 
   // Columns of one panel of the output tile in shared memory: as wide as a 128-byte swizzle allows.
   DEEP_GEMM_HOST_DEVICE constexpr int panel_columns() const {
@@ -40,6 +51,21 @@ struct KernelConfig {
   }
   DEEP_GEMM_HOST_DEVICE constexpr int panel_bytes() const { return panel_columns() * output_bytes; }
 
+  DEEP_GEMM_HOST_DEVICE constexpr int panels() const { return tile_n / panel_columns(); }
+
+  // Panels that a consumer writes between two waits: all, or one where the operands leave no more room.
+  DEEP_GEMM_HOST_DEVICE constexpr int resident_panels() const { return waves() == 1 ? panels() : 1; }
+
+  // Chunks of 8 columns that one block of a split adds up and stores.
+  DEEP_GEMM_HOST_DEVICE constexpr int slice_chunks() const { return (tile_n / 8 + split_k - 1) / split_k; }
+
+  // Shared memory behind the operands: without a split each consumer's resident panels of 64 rows, with one the f32
+  // parts that the blocks of the split send each other.
+  DEEP_GEMM_HOST_DEVICE constexpr int epilogue_bytes() const {
+    return split_k == 1 ? consumers() * resident_panels() * kWgmmaRows * panel_bytes()
+                        : split_k * slice_chunks() * tile_m * 8 * 4;
+  }
+
   // How many 128-wide blocks of scale_b one tile can touch.
   DEEP_GEMM_HOST_DEVICE constexpr int scale_b_blocks() const {
     int offset = kScaleGranularity;  // the greatest common divisor of tile_n and the granularity
@@ -47,22 +73,25 @@ struct KernelConfig {
     return (kScaleGranularity - offset + tile_n + kScaleGranularity - 1) / kScaleGranularity;
   }
 
-  // Operand stages, output tile, two barriers a stage, and what aligning the base to 1024 may cost.
+  // Operands, scale factors and two barriers a stage, epilogue, the barrier of the parts.
   DEEP_GEMM_HOST_DEVICE constexpr int shared_bytes() const {
-    return stages * (a_stage_bytes() + b_stage_bytes()) + output_tile_bytes() + stages * 16 + 1024;
+    return stages * (operand_stage_bytes() + tile_m * 4 + 2 * 4 + 2 * 8) + epilogue_bytes() + 8;
   }
 };
 
 // The first rule that a configuration breaks, or nullptr.
 DEEP_GEMM_HOST_DEVICE constexpr const char* invalid_reason(const KernelConfig& config) {
-  if (config.tile_m != 64 && config.tile_m != 128) return "tile_m: expected 64 or 128";
+  if (config.tile_m != 64 && config.tile_m != 128 && config.tile_m != 256) return "tile_m: expected 64, 128 or 256";
   if (config.tile_n < 16 || config.tile_n > 256 || config.tile_n % 16 != 0)
     return "tile_n: expected a multiple of 16 from 16 to 256";
   if (config.output_bytes != 2 && config.output_bytes != 4) return "output_bytes: expected 2 or 4";
   if (config.stages < 2 || config.stages > 16) return "stages: expected 2 to 16";
+  if (config.sharers() != 1 && config.sharers() != 2) return "cluster_m, cluster_n: expected 1 x 1, 1 x 2 or 2 x 1";
+  if (config.split_k < 1 || config.cluster() > kMaxCluster) return "split_k: expected clusters of 1 to 8 blocks";
+  if (config.tile_n % (config.cluster_m * 8) != 0) return "tile_n: expected multicast parts of whole swizzle periods";
   if (config.scale_b_blocks() > 2) return "tile_n: touches more than two blocks of scale_b";
+  if ((config.waves() + 1) * config.tile_n / 2 > 208) return "registers: the accumulators of a consumer do not fit";
   if (config.shared_bytes() > kMaxSharedBytes) return "shared memory: more than 227 KiB";
-  if (config.tile_n > 192) return "registers: two accumulators of 64 x tile_n do not fit";
   return nullptr;
 }
 

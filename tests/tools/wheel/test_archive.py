@@ -51,12 +51,14 @@ def test_ordinary_members_have_no_fault(tmp_path: Path) -> None:
         ("vllm/s.py", 0o4755, "expected a regular file of mode 0644 or 0755, found mode 0104755"),
         ("vllm/w.py", 0o666, "found mode 0100666"),
         ("vllm/n.py", 0, "found mode 0100000"),
+        ("vllm/fifo", stat.S_IFIFO | 0o644, "found mode 0010644"),
     ],
 )
 @pytest.mark.filterwarnings("ignore:Duplicate name")
 def test_each_bad_member_is_named(tmp_path: Path, name: str, mode: int, message: str) -> None:
     """Escapes, doubles, case clashes and odd modes are faults."""
-    wheel = write_wheel(tmp_path, FILES, extra=[(member(name, REGULAR | mode), b"x")])
+    full = mode if stat.S_IFMT(mode) else REGULAR | mode
+    wheel = write_wheel(tmp_path, FILES, extra=[(member(name, full), b"x")])
     assert any(message in fault for fault in faults(wheel)), faults(wheel)
 
 

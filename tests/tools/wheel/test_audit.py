@@ -98,12 +98,12 @@ def linked_to(soname: str) -> Callable[[], bytes]:
     return make
 
 
-def with_machine(machine: int) -> Callable[[], bytes]:
-    """Return a maker of an abi3 extension that claims another machine."""
+def with_number(offset: int, number: int) -> Callable[[], bytes]:
+    """Return a maker of an abi3 extension with another 16-bit number in its header."""
 
     def make() -> bytes:
         data = extension(ABI3_SOABI)
-        return data[:18] + machine.to_bytes(2, "little") + data[20:]
+        return data[:offset] + number.to_bytes(2, "little") + data[offset + 2 :]
 
     return make
 
@@ -232,7 +232,12 @@ def with_machine(machine: int) -> Callable[[], bytes]:
             id="an executable stack",
         ),
         pytest.param(
-            with_file(ABI3, with_machine(183)),
+            with_file(ABI3, with_number(16, 2)),
+            f"{ABI3}: expected a shared object (type 3), found type 2",
+            id="an executable",
+        ),
+        pytest.param(
+            with_file(ABI3, with_number(18, 183)),
             f"{ABI3}: expected machine x86-64 (62), found 183",
             id="another machine",
         ),
@@ -309,6 +314,13 @@ def test_a_policy_without_abi3_wants_each_exact_extension(tmp_path: Path) -> Non
     text = "\n".join(str(finding) for finding in report.findings)
     assert "expected an extension for CPython 3.14" in text
     assert f"{ABI3}: expected no shared object but" in text
+
+
+def test_abi3_serves_nothing_below_its_floor(tmp_path: Path) -> None:
+    """CPython 3.9 can't import an extension for the limited API of 3.10."""
+    report = audit_wheel(write_wheel(tmp_path), requires_python=">=3.9,<3.14")
+    assert (report.services[0].python, report.services[0].file) == ("3.9", None)
+    assert ["CPython 3.9" in finding.expected for finding in report.findings] == [True]
 
 
 def test_another_requires_python_may_be_asked_for(tmp_path: Path) -> None:

@@ -9,8 +9,19 @@ from contextlib import suppress
 import pytest
 
 from tests.tools.wheel.little_wheels import extension, library, needs_compiler, shared_object
-from tools.wheel.elf import DT_NEEDED, DT_SONAME, DT_VERNEED, DT_VERNEEDNUM, PT_DYNAMIC, Elf
-from tools.wheel.elf_image import PT_LOAD, ElfError, Image
+from tools.wheel.elf import (
+    DT_GNU_HASH,
+    DT_NEEDED,
+    DT_SONAME,
+    DT_STRSZ,
+    DT_STRTAB,
+    DT_SYMTAB,
+    DT_VERNEED,
+    DT_VERNEEDNUM,
+    PT_DYNAMIC,
+    Elf,
+)
+from tools.wheel.elf_image import HEADER, PROGRAM_HEADER, PT_LOAD, ElfError, Image
 
 pytestmark = needs_compiler
 SOURCE = """
@@ -35,6 +46,26 @@ def patched(data: bytes, offset: int, form: str, value: int) -> bytes:
     copy = bytearray(data)
     struct.pack_into(form, copy, offset, value)
     return bytes(copy)
+
+
+def crafted(numbers: dict[int, int], tables: dict[int, bytes]) -> bytes:
+    """Return a file of one segment, without sections: dynamic entries, then the tables."""
+    start = 64 + 2 * 56
+    entries = dict(numbers)
+    body = b""
+    first = start + 16 * (len(numbers) + len(tables) + 2)
+    for tag, table in tables.items():
+        entries[tag] = first + len(body)
+        body += table
+    entries[DT_STRSZ] = len(tables.get(DT_STRTAB, b""))
+    dynamic = b"".join(struct.pack("<QQ", *entry) for entry in entries.items()) + bytes(16)
+    size = start + len(dynamic) + len(body)
+    ident = b"\x7fELF\x02\x01\x01" + bytes(9)
+    header = struct.pack(HEADER, ident, 3, 62, 1, 0, 64, 0, 0, 64, 56, 2, 64, 0, 0)
+    load = struct.pack(PROGRAM_HEADER, PT_LOAD, 4, 0, 0, 0, size, size, 4096)
+    length = len(dynamic)
+    entry = struct.pack(PROGRAM_HEADER, PT_DYNAMIC, 4, start, start, start, length, length, 8)
+    return header + load + entry + dynamic + body
 
 
 def test_it_reads_what_the_loader_reads() -> None:
@@ -134,6 +165,62 @@ def test_a_list_of_versions_that_does_not_move_on_is_refused() -> None:
     )
     with pytest.raises(ElfError, match="version table"):
         Elf.parse(data)
+
+
+def test_lists_of_versions_that_overlap_are_refused_soon() -> None:
+    """Each record is the head of a list of all that follow: that is not followed to its end."""
+    record = struct.pack("<HHIII", 1, 0xFFFF, 0, 16, 16)
+    data = crafted({DT_VERNEEDNUM: 1 << 15}, {DT_STRTAB: bytes(32), DT_VERNEED: record * 100_000})
+    with pytest.raises(ElfError, match="needed versions: expected at most 65536"):
+        Elf.parse(data)
+
+
+def test_symbols_of_unknown_number_are_refused() -> None:
+    """Without a hash table and without sections nothing tells how long the symbol table is."""
+    with pytest.raises(ElfError, match="symbol table: expected a hash table"):
+        Elf.parse(crafted({}, {DT_SYMTAB: bytes(48)}))
+
+
+def test_an_empty_hash_table_tells_no_number() -> None:
+    """A GNU hash table without hashed symbols says nothing of the others."""
+    empty = struct.pack("<IIIIQI", 1, 1, 1, 0, 0, 0)
+    with pytest.raises(ElfError, match="symbol table: expected a hash table"):
+        Elf.parse(crafted({}, {DT_SYMTAB: bytes(48), DT_GNU_HASH: empty}))
+
+
+def test_a_second_dynamic_section_is_refused() -> None:
+    """Which of two the loader would take can't be said."""
+    data = crafted({}, {})
+    offset = 64 + 56  # the second program header, made the same as the first
+    with pytest.raises(ElfError, match="at most one, found 2"):
+        Elf.parse(data[:64] + data[offset : offset + 56] * 2 + data[offset + 56 :])
+
+
+def test_a_segment_longer_than_the_file_is_refused() -> None:
+    """What the loader could not map is not read either."""
+    data = crafted({}, {})
+    with pytest.raises(ElfError, match="found the end of the file"):
+        Elf.parse(patched(patched(data, 64 + 32, "<Q", 1 << 40), 64 + 40, "<Q", 1 << 40))
+
+
+@pytest.mark.parametrize(
+    ("strings", "message"),
+    [(b"\0open", "NUL-terminated"), (b"\0\xff\0", "UTF-8"), (b"", "NUL-terminated")],
+)
+def test_a_name_that_is_no_text_is_refused(strings: bytes, message: str) -> None:
+    """A name without end, outside the table or in another encoding is an error."""
+    image = Image.parse(crafted({}, {}))
+    with pytest.raises(ElfError, match=message):
+        image.text(strings, 1)
+
+
+def test_names_beyond_reason_are_refused() -> None:
+    """The names of a file have a limit together."""
+    image = Image.parse(crafted({}, {}))
+    image.name_bytes_left = 9
+    assert image.text(b"name\0", 0) == "name"
+    with pytest.raises(ElfError, match="found more"):
+        image.text(b"name\0", 0)
 
 
 def test_a_count_beyond_reason_is_refused_at_once() -> None:

@@ -95,18 +95,28 @@ def test_a_new_wheel_of_the_same_version_is_the_one_that_is_checked(tmp_path: Pa
     python = environment(tmp_path / "one")
     check_imports(wheel_of(tmp_path, module()), [python])
     other = module('Py_BuildValue("{s:i}", "configs", 9)')
-    (row,) = check_imports(wheel_of(tmp_path, other), [python])
+    wheel = wheel_of(tmp_path, other)
+    (row,) = check_imports(wheel, [python])
     assert row.self_test == {"configs": 9}
+    Path(row.file).unlink()
+    assert check_imports(wheel, [python])[0].file == row.file
 
 
 FAILED = '(PyErr_SetString(PyExc_RuntimeError, "no cubins"), (PyObject *)0)'
 ELSEWHERE = """
-import importlib.machinery, importlib.util, shutil, sys, tempfile, pathlib
+import pathlib, shutil, tempfile
 here = pathlib.Path(__file__).parent
 away = pathlib.Path(tempfile.mkdtemp(dir=here.parents[6]))
 for file in here.glob("*.so"):
     shutil.copy(file, away)
 __path__.insert(0, str(away))
+"""
+PASSED_OVER = """
+import importlib.util, pathlib, sys
+file = pathlib.Path(__file__).with_name("_C.abi3.so")
+spec = importlib.util.spec_from_file_location(__name__ + "._C", file)
+sys.modules[spec.name] = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(sys.modules[spec.name])
 """
 
 
@@ -134,14 +144,10 @@ def test_each_failure_is_reported(
 
 def test_an_import_of_the_other_file_is_a_failure(tmp_path: Path) -> None:
     """Where the exact extension is passed over for the abi3 one, the name gives it away."""
-    face = "import sys, importlib.machinery as m; m.EXTENSION_SUFFIXES[:] = ['.abi3.so']\n"
-    face += "sys.path_importer_cache.clear()\n"
-    face += "sys.path_hooks.insert(0, m.FileFinder.path_hook(\n"
-    face += "    (m.ExtensionFileLoader, ['.abi3.so'])))\n"
     files = {
         "vllm/__init__.py": b"",
         "vllm/third_party/__init__.py": b"",
-        f"{FOLDER}/__init__.py": face.encode(),
+        f"{FOLDER}/__init__.py": PASSED_OVER.encode(),
         f"{FOLDER}/_C{SUFFIX}": module(),
         f"{FOLDER}/_C.abi3.so": module(),
         LIBRARY: library(),

@@ -109,3 +109,5 @@ def test_the_trace_of_a_build_is_no_installation(tmp_path: Path) -> None:
     (egg / "PKG-INFO").write_bytes(metadata_files()[f"{DIST_INFO}/METADATA"])
     with pytest.raises(NothingInstalledError, match=r"vllm-deepgemm.*found neither.*nox"):
         judged(tmp_path, tmp_path)
+    path = [str(tmp_path), str(unpacked(tmp_path))]
+    assert audit_installed(checkout=tmp_path, search_path=path).kind == "installed"

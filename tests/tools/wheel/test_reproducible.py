@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import stat
+import subprocess
+import sys
 import zipfile
 from pathlib import Path
 
@@ -98,6 +100,13 @@ def test_a_failure_leaves_the_wheel_as_it_was(
         normalise(wheel, EPOCH)
     assert wheel.read_bytes() == before
     assert list(wheel.parent.iterdir()) == [wheel]
+
+
+def test_a_build_needs_nothing_but_the_standard_library() -> None:
+    """What setup.py imports from here imports without site-packages."""
+    code = "import tools.wheel.platform_tag, tools.wheel.reproducible"
+    root = Path(__file__).parents[3]
+    subprocess.run((sys.executable, "-S", "-c", code), cwd=root, check=True)
 
 
 @pytest.mark.filterwarnings("ignore:Duplicate name")

@@ -6,6 +6,9 @@ class Config(TypedDict):
     tile_n: int
     stages: int
     output_bytes: int
+    cluster_m: int
+    cluster_n: int
+    split_k: int
     threads: int
     shared_bytes: int
 
@@ -13,8 +16,9 @@ class Estimate(TypedDict):
     name: str
     tiles: int
     waves: int
-    tile_cycles: float
-    epilogue_cycles: float
+    multiply_cycles: float
+    load_cycles: float
+    memory_cycles: float
     cycles: float
 
 class Counts(TypedDict):
@@ -33,3 +37,4 @@ def explain(
 def self_test() -> Counts: ...
 def set_num_sms(limit: int, /) -> None: ...
 def get_num_sms(device: int, /) -> int: ...
+def force_config(name: str | None, /) -> None: ...

@@ -1,66 +1,105 @@
 // D = C + (A * scale_a) @ (B * scale_b).T on one Hopper GPU. Read this page first.
 //
-// Roles (one persistent block on each multiprocessor):
-//   consumer warp groups 0 .. tile_m / 64 - 1, 128 threads each, up to 232 registers: 64 rows of the output tile
-//   producer, the last warp group, 40 registers, of which one thread works: bulk tensor copies of A and B
+// Roles of a block (one on each multiprocessor; persistent unless k is split):
+//   consumers  the first one or two warp groups: 64 * waves rows of the output tile each
+//   operands   one thread of the last warp group: bulk tensor copies of A and B, multicast in the cluster
+//   scales     the next warp of that group: scale factors, 4 bytes at a time
 //
 // Barriers (shared memory, one pair a stage; PipelineBarriers):
-//   tile_arrived   arrivals: the producer once, plus the bytes of both operands   waits: consumers
-//   tile_released  arrivals: one thread of each consumer warp                     waits: producer
-//   named barriers 1 .. consumers: one warp group's threads around its own region of the output tile
+//   tile_arrived   arrivals: the operands thread with the bytes of A and B, and the 32 lanes of the scales warp
+//                  waits: consumers
+//   tile_released  arrivals: one of each consumer warp in each block that shares stages
+//                  waits: operands, scales
+//   named barriers 1, 2: one consumer's threads around its panels of the output
+//   parts_arrived  with a split of k: the bytes of all parts that the cluster's blocks send   waits: consumers
+//   the cluster's barrier: before anyone writes to another block, and without a split before anyone leaves
 //
 // Steady state, k steps of 128 for each output tile:
-//   producer    | wait released s | copy A, B -> stage s | next stage, across tile borders, without a pause
-//   consumer 0  | wait arrived s | wgmma x4 | read next scales | wait wgmma | release s | promote |
-//   consumer 1  |                | wgmma x4 ...               one multiplies while the other promotes
-//   at the end of a tile each consumer converts its rows and starts their store; the producer is already loading
-//   the next tile's stages.
+//   operands   | wait released s | copy A, B -> stage s | next stage, across tile borders, without a pause
+//   scales     | wait released s | copy scales -> stage s | next stage
+//   consumer 0 | wait arrived s | wgmma x4 | wait wgmma | release s | promote |   (with two waves: wgmma, promote twice)
+//   consumer 1 |                | wgmma x4 ...            one multiplies while the other promotes
+//   at the end of a tile each consumer converts its rows and starts their store; the producers are already at the
+//   next tile's stages.
 #pragma once
 
-#include "device/fp8_gemm/epilogue.cuh"
 #include "device/fp8_gemm/mainloop.cuh"
+#include "device/fp8_gemm/epilogue.cuh"
 #include "device/fp8_gemm/producer.cuh"
+#include "device/fp8_gemm/split_epilogue.cuh"
 #include "device/ptx/warp_group.cuh"
 
 namespace deep_gemm {
 
 template <KernelConfig kConfig>
 __device__ __forceinline__ void consume(const GemmArguments& arguments, SharedStorage<kConfig>& shared,
-                                        int warp_group) {
+                                        ClusterPlace<kConfig> cluster, int consumer) {
   PipelinePlace<kConfig.stages> place(shared.barriers);
-  for (std::uint32_t index = blockIdx.x; index < arguments.schedule.tiles(); index += gridDim.x) {
-    const TileCoordinate tile = arguments.schedule.at(index);
-    float sum[kConfig.tile_n / 2];  // (64, kTileN) f32 of this warp group
-    accumulate_tile<kConfig>(sum, arguments, shared, place, tile, warp_group);
-    write_tile<kConfig>(sum, arguments, shared, tile, warp_group);
-  }
+  const StepRange steps = steps_of<kConfig>(arguments, cluster.k);
+  for_each_tile<kConfig>(arguments, cluster, [&](TileCoordinate tile) {
+    Sums<kConfig> sums;
+    accumulate_tile<kConfig>(sums, shared, place, steps.last - steps.first, tile.n, consumer, cluster.first_sharer());
+    if constexpr (kConfig.split_k == 1) {
+      write_tile<kConfig>(sums, arguments, shared, tile, consumer);
+    } else {
+      send_parts<kConfig>(sums, shared, cluster, consumer);
+      store_own_columns<kConfig>(arguments, shared, cluster, tile, consumer);
+    }
+  });
   // Shared memory must outlive the last store.
   if (threadIdx.x % kWarpGroupThreads == 0) ptx::wait_stores_read();
 }
 
 template <KernelConfig kConfig>
-__device__ __forceinline__ void fp8_gemm(const GemmArguments& arguments) {
-  static_assert(invalid_reason(kConfig) == nullptr);
-  static_assert(sizeof(SharedStorage<kConfig>) + 1008 <= kConfig.shared_bytes() + 1024);
-  extern __shared__ std::uint8_t dynamic_shared[];
-  const std::uint32_t address = ptx::shared_address(dynamic_shared);
-  auto& shared = *reinterpret_cast<SharedStorage<kConfig>*>(dynamic_shared + ((1024 - address % 1024) % 1024));
+__device__ __forceinline__ void produce(const GemmArguments& arguments, SharedStorage<kConfig>& shared,
+                                        ClusterPlace<kConfig> cluster) {
+  const int warp = __shfl_sync(0xffffffff, threadIdx.x / 32 % 4, 0);
+  if (warp == 0) {
+    if (ptx::elect_one()) produce_operands<kConfig>(arguments, shared, cluster);
+    __syncwarp();
+  } else if (warp == 1) {
+    produce_scales<kConfig>(arguments, shared, cluster);
+  }
+}
 
-  const int warp_group = __shfl_sync(0xffffffff, threadIdx.x / kWarpGroupThreads, 0);
-  const bool first_producer_warp = threadIdx.x / 32 == kConfig.consumers() * 4;
-  if (first_producer_warp && ptx::elect_one()) {
+template <KernelConfig kConfig>
+__device__ __forceinline__ void prepare(const GemmArguments& arguments, SharedStorage<kConfig>& shared,
+                                        ClusterPlace<kConfig> cluster) {
+  if (threadIdx.x == 0) {
+    shared.barriers.init(1 + 32, kConfig.consumers() * 4 * kConfig.sharers());
+    if constexpr (kConfig.split_k > 1) expect_parts<kConfig>(shared, cluster);
+  } else if (threadIdx.x == 32) {
     ptx::prefetch_tensor_map(&arguments.a);
     ptx::prefetch_tensor_map(&arguments.b);
-    shared.barriers.init(kConfig.consumers() * 4);
   }
-  __syncthreads();
+  if constexpr (kConfig.cluster() > 1) {
+    ptx::cluster_arrive();
+    ptx::cluster_wait();
+  } else {
+    __syncthreads();
+  }
+}
+
+template <KernelConfig kConfig>
+__device__ __forceinline__ void fp8_gemm(const GemmArguments& arguments) {
+  static_assert(invalid_reason(kConfig) == nullptr);
+  static_assert(sizeof(SharedStorage<kConfig>) <= kConfig.shared_bytes() + 1023);
+  extern __shared__ __align__(1024) std::uint8_t dynamic_shared[];
+  auto& shared = *reinterpret_cast<SharedStorage<kConfig>*>(dynamic_shared);
+  const auto cluster = ClusterPlace<kConfig>::get();
+  const int warp_group = __shfl_sync(0xffffffff, threadIdx.x / kWarpGroupThreads, 0);
+  prepare<kConfig>(arguments, shared, cluster);
 
   if (warp_group == kConfig.consumers()) {
     if constexpr (kConfig.consumers() > 1) ptx::decrease_registers<40>();
-    if (first_producer_warp && ptx::elect_one()) produce<kConfig>(arguments, shared);
+    produce<kConfig>(arguments, shared, cluster);
   } else {
     if constexpr (kConfig.consumers() > 1) ptx::increase_registers<232>();
-    consume<kConfig>(arguments, shared, warp_group);
+    consume<kConfig>(arguments, shared, cluster, warp_group);
+  }
+  if constexpr (kConfig.sharers() > 1) {  // nobody leaves while another block may still copy into it
+    ptx::cluster_arrive();
+    ptx::cluster_wait();
   }
 }
 

@@ -1,0 +1,82 @@
+// The output as one thread sees it: types, its elements of a tile, adding C, storing from registers.
+#pragma once
+
+#include <cuda_bf16.h>
+
+#include "shared/gemm_arguments.hpp"
+#include "shared/kernel_config.hpp"
+
+namespace deep_gemm {
+
+template <int kBytes>
+struct OutputTypeOf {
+  using Type = float;
+};
+template <>
+struct OutputTypeOf<2> {
+  using Type = __nv_bfloat16;
+};
+
+// Where 64 rows of a tile stand in the output.
+struct OutputRows {
+  std::uint32_t row;     // the first row
+  std::uint32_t column;  // the tile's first column
+};
+
+// Calls visit(index in `values`, row, column) for each element of this thread that lies inside of the output;
+// `values` are wgmma registers of 64 rows from the chunk of 8 columns `first_chunk` on.
+template <int kValues, typename Visit>
+__device__ __forceinline__ void for_each_element(const GemmArguments& arguments, OutputRows origin,
+                                                 std::uint32_t first_chunk, Visit visit) {
+  const std::uint32_t lane = threadIdx.x % 32;
+  const std::uint32_t warp = threadIdx.x / 32 % 4;
+#pragma unroll
+  for (int i = 0; i < kValues; ++i) {
+    const std::uint32_t row = origin.row + warp * 16 + lane / 4 + i / 2 % 2 * 8;
+    const std::uint32_t column = origin.column + (first_chunk + i / 4) * 8 + lane % 4 * 2 + i % 2;
+    if (row < arguments.m && column < arguments.n) visit(i, row, column);
+  }
+}
+
+template <typename Output, int kValues>
+__device__ __forceinline__ void add_c(float (&values)[kValues], const GemmArguments& arguments, OutputRows origin,
+                                      std::uint32_t first_chunk) {
+  const Output* c = static_cast<const Output*>(arguments.c);
+  for_each_element<kValues>(arguments, origin, first_chunk, [&](int i, std::uint32_t row, std::uint32_t column) {
+    values[i] += static_cast<float>(c[row * arguments.c_stride + column]);
+  });
+}
+
+template <typename Output, int kValues>
+__device__ __forceinline__ void store_elements(const float (&values)[kValues], const GemmArguments& arguments,
+                                               OutputRows origin, std::uint32_t first_chunk) {
+  Output* d = static_cast<Output*>(arguments.output);
+  for_each_element<kValues>(arguments, origin, first_chunk, [&](int i, std::uint32_t row, std::uint32_t column) {
+    d[row * arguments.d_stride + column] = static_cast<Output>(values[i]);
+  });
+}
+
+__device__ __forceinline__ std::uint32_t pack_bf16(float low, float high) {
+  const __nv_bfloat162 pair = __floats2bfloat162_rn(low, high);
+  return *reinterpret_cast<const std::uint32_t*>(&pair);
+}
+
+// Two neighbouring columns at once; for rows that are 16-byte aligned.
+template <typename Output, int kValues>
+__device__ __forceinline__ void store_pairs(const float (&values)[kValues], const GemmArguments& arguments,
+                                            OutputRows origin, std::uint32_t first_chunk) {
+  Output* d = static_cast<Output*>(arguments.output);
+  for_each_element<kValues>(arguments, origin, first_chunk, [&](int i, std::uint32_t row, std::uint32_t column) {
+    if (i % 2 != 0) return;
+    Output* target = d + row * arguments.d_stride + column;
+    if (column + 1 >= arguments.n) {
+      *target = static_cast<Output>(values[i]);
+    } else if constexpr (sizeof(Output) == 2) {
+      *reinterpret_cast<std::uint32_t*>(target) = pack_bf16(values[i], values[i + 1]);
+    } else {
+      *reinterpret_cast<float2*>(target) = make_float2(values[i], values[i + 1]);
+    }
+  });
+}
+
+}  // namespace deep_gemm

@@ -1,0 +1,94 @@
+// The epilogue of blocks that split k: each sends every other its part of that block's columns through distributed
+// shared memory, then adds the parts of its own columns up in the order of k and stores them.
+#pragma once
+
+#include "device/fp8_gemm/mainloop.cuh"
+#include "device/fp8_gemm/output.cuh"
+#include "device/fp8_gemm/shared_storage.cuh"
+#include "device/ptx/cluster.cuh"
+
+namespace deep_gemm {
+
+// Address of one thread's four values of a chunk, in the buffer of the block that owns the chunk.
+template <KernelConfig kConfig>
+__device__ __forceinline__ std::uint32_t part_address(std::uint32_t base, std::uint32_t sender, int chunk, int wave,
+                                                      int consumer) {
+  constexpr int kThreads = kConfig.consumers() * kWarpGroupThreads;
+  const int place = ((static_cast<int>(sender) * kConfig.slice_chunks() + chunk) * kConfig.waves() + wave) * kThreads;
+  return base + (place + consumer * kWarpGroupThreads + threadIdx.x % kWarpGroupThreads) * 16;
+}
+
+// Chunks of 8 columns that the block of that rank adds up: the last rank may have fewer than a slice.
+template <KernelConfig kConfig>
+__device__ __forceinline__ int own_chunks(std::uint32_t rank_k) {
+  const int left = kConfig.tile_n / 8 - static_cast<int>(rank_k) * kConfig.slice_chunks();
+  return max(0, min(kConfig.slice_chunks(), left));
+}
+
+// One thread, before any block may send: what `parts_arrived` waits for.
+template <KernelConfig kConfig>
+__device__ __forceinline__ void expect_parts(SharedStorage<kConfig>& shared, ClusterPlace<kConfig> cluster) {
+  constexpr int kChunkBytes = kConfig.split_k * kConfig.tile_m * 8 * static_cast<int>(sizeof(float));
+  ptx::mbarrier_init(&shared.parts_arrived, 1);
+  ptx::fence_mbarrier_init();
+  ptx::mbarrier_arrive_expect(&shared.parts_arrived, own_chunks<kConfig>(cluster.k) * kChunkBytes);
+}
+
+template <KernelConfig kConfig>
+__device__ __forceinline__ void send_parts(const Sums<kConfig>& sums, SharedStorage<kConfig>& shared,
+                                           ClusterPlace<kConfig> cluster, int consumer) {
+  const std::uint32_t base = ptx::shared_address(shared.epilogue);
+  const std::uint32_t barrier = ptx::shared_address(&shared.parts_arrived);
+#pragma unroll
+  for (int owner = 0; owner < kConfig.split_k; ++owner) {
+    const std::uint32_t block = owner * kConfig.sharers() + cluster.n * kConfig.cluster_m + cluster.m;
+    const std::uint32_t remote_base = ptx::remote_address(base, block);
+    const std::uint32_t remote_barrier = ptx::remote_address(barrier, block);
+#pragma unroll
+    for (int slot = 0; slot < kConfig.slice_chunks(); ++slot) {
+      const int chunk = owner * kConfig.slice_chunks() + slot;
+      if (chunk >= kConfig.tile_n / 8) break;
+#pragma unroll
+      for (int wave = 0; wave < kConfig.waves(); ++wave) {
+        const float* values = &sums[wave][chunk * 4];
+        ptx::store_async(part_address<kConfig>(remote_base, cluster.k, slot, wave, consumer), values[0], values[1],
+                         values[2], values[3], remote_barrier);
+      }
+    }
+  }
+}
+
+template <KernelConfig kConfig>
+__device__ __forceinline__ void store_own_columns(const GemmArguments& arguments, SharedStorage<kConfig>& shared,
+                                                  ClusterPlace<kConfig> cluster, TileCoordinate tile, int consumer) {
+  using Output = typename OutputTypeOf<kConfig.output_bytes>::Type;
+  while (!ptx::mbarrier_try_wait(&shared.parts_arrived, 0)) {
+  }
+  const int chunks = own_chunks<kConfig>(cluster.k);
+  for (int chunk = 0; chunk < chunks; ++chunk) {
+    const std::uint32_t tile_chunk = cluster.k * kConfig.slice_chunks() + chunk;
+#pragma unroll
+    for (int wave = 0; wave < kConfig.waves(); ++wave) {
+      float values[4] = {};
+#pragma unroll
+      for (std::uint32_t sender = 0; sender < kConfig.split_k; ++sender) {
+        const std::uint32_t offset = part_address<kConfig>(0, sender, chunk, wave, consumer);
+        const float4 part = *reinterpret_cast<const float4*>(shared.epilogue + offset);
+        values[0] += part.x;
+        values[1] += part.y;
+        values[2] += part.z;
+        values[3] += part.w;
+      }
+      const std::uint32_t row = tile.m * kConfig.tile_m + (consumer * kConfig.waves() + wave) * kWgmmaRows;
+      const OutputRows origin{row, tile.n * kConfig.tile_n};
+      if (arguments.c != nullptr) add_c<Output>(values, arguments, origin, tile_chunk);
+      if (arguments.store_rows_unaligned) {
+        store_elements<Output>(values, arguments, origin, tile_chunk);
+      } else {
+        store_pairs<Output>(values, arguments, origin, tile_chunk);
+      }
+    }
+  }
+}
+
+}  // namespace deep_gemm

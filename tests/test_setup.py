@@ -1,0 +1,139 @@
+"""What setup.py makes of the tree: the same wheel of the same sources, a source distribution."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tarfile
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from tests.cmake.tree import ROOT, Tree, lay_out
+from tools.toolchain.wheels import unpacked
+
+PACKED = (
+    "setup.py",
+    "pyproject.toml",
+    "README.md",
+    "LICENSE",
+    "MANIFEST.in",
+    "CHANGELOG.md",
+    "vllm",
+)
+
+
+def checkout(folder: Path) -> Tree:
+    """A miniature with all that setuptools packs."""
+    folder.mkdir(parents=True)
+    tree = lay_out(folder)
+    ignored = shutil.ignore_patterns("*.so", "__pycache__")
+    for name in PACKED:
+        if (ROOT / name).is_dir():
+            shutil.copytree(ROOT / name, tree.root / name, ignore=ignored)
+        else:
+            shutil.copy2(ROOT / name, tree.root / name)
+    return tree
+
+
+def build(tree: Tree, command: str, **environ: str) -> Path:
+    """Build a distribution through setuptools' backend, in this environment, and return it."""
+    script = f"from setuptools import build_meta; build_meta.build_{command}('dist')"
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=tree.root,
+        env={**tree.environ, **environ},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout
+    (made,) = (tree.root / "dist").iterdir()
+    return made
+
+
+@pytest.fixture(scope="module")
+def tree(tmp_path_factory: pytest.TempPathFactory) -> Tree:
+    return checkout(tmp_path_factory.mktemp("setup") / "first")
+
+
+def test_the_same_sources_give_the_same_wheel_in_another_folder(tree: Tree, tmp_path: Path) -> None:
+    """Neither the folder nor the time of the build is in its bytes."""
+    first = build(tree, "wheel", SOURCE_DATE_EPOCH="1700000000")
+    other = checkout(tmp_path / "a" / "longer" / "folder")
+    for file in other.root.rglob("*"):
+        os.utime(file, (1, 1))
+    second = build(other, "wheel", SOURCE_DATE_EPOCH="1700000000")
+    assert first.name == second.name
+    assert first.read_bytes() == second.read_bytes()
+
+
+def test_a_wheel_holds_what_is_built_now_and_nothing_left_over(tree: Tree) -> None:
+    """The tag is that of any CPython from 3.10 on; an earlier build's files are not packed."""
+    for wheel in (tree.root / "dist").glob("*"):
+        wheel.unlink()
+    (leftover,) = (tree.root / "build").glob("lib.*")
+    (leftover / "vllm" / "gone.py").touch()
+    wheel = build(tree, "wheel")
+    assert wheel.name.startswith("vllm_deepgemm-0.1.0-cp310-abi3-manylinux_2_")
+    with zipfile.ZipFile(wheel) as archive:
+        names = archive.namelist()
+        dates = {info.date_time for info in archive.infolist()}
+    assert "vllm/gone.py" not in names
+    assert "vllm/third_party/deep_gemm/_C.abi3.so" in names
+    assert not [name for name in names if name.startswith(("tools", "tests", "csrc"))]
+    assert dates == {(1980, 1, 1, 0, 0, 0)}, "outside of git and without SOURCE_DATE_EPOCH"
+
+
+def test_the_build_folder_remembers_no_isolated_environment(tree: Tree) -> None:
+    """Its ninja and its python are gone when the next configure starts."""
+    cache = (tree.build / "CMakeCache.txt").read_text()
+    assert "CMAKE_MAKE_PROGRAM:STRING=ninja\n" in cache
+    assert f"VLLM_PYTHON_EXECUTABLE:UNINITIALIZED={sys.prefix}/" not in cache
+    assert "VLLM_PYTHON_EXECUTABLE:UNINITIALIZED=/" in cache
+
+
+def test_a_source_distribution_holds_what_a_build_needs(tree: Tree, tmp_path: Path) -> None:
+    """A wheel can be built from it: every file that the build reads is in it."""
+    for wheel in (tree.root / "dist").glob("*"):
+        wheel.unlink()
+    archive = build(tree, "sdist")
+    with tarfile.open(archive) as packed:
+        packed.extractall(tmp_path, filter="data")
+    (unpacked,) = tmp_path.iterdir()
+    for folder in ("cmake", "csrc", "tools", "vllm"):
+        wanted = {
+            file.relative_to(tree.root)
+            for file in (tree.root / folder).rglob("*")
+            if file.is_file()
+        }
+        found = {
+            file.relative_to(unpacked) for file in (unpacked / folder).rglob("*") if file.is_file()
+        }
+        assert {file for file in wanted if file.suffix != ".pyc"} == found
+    again = Tree(root=unpacked, environ=tree.environ)
+    assert build(again, "wheel").name.endswith(".whl")
+
+
+def test_the_wheels_of_a_toolkit_are_required_only_where_there_is_none(
+    tree: Tree, tmp_path: Path
+) -> None:
+    """A frontend asks before it makes the isolated environment."""
+    script = "from setuptools import build_meta; print(build_meta.get_requires_for_build_wheel())"
+    without = os.pathsep.join([str(Path(sys.executable).parent), "/usr/bin", "/bin"])
+    if any(nvcc.exists() for nvcc in unpacked(tree.root)):
+        pytest.skip("needs an environment without nvcc's wheels, found them here")
+    for path, expected in ((tree.environ["PATH"], False), (without, True)):
+        done = subprocess.run(
+            [sys.executable, "-c", script],
+            cwd=tree.root,
+            env={**tree.environ, "PATH": path},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        assert ("nvidia-cuda-nvcc==" in done.stdout.splitlines()[-1]) is expected

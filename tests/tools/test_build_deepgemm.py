@@ -1,0 +1,116 @@
+"""The main job: its plan, and that nothing is published before everything held."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from tools import build_deepgemm, console
+from tools.build_deepgemm import WheelBuildError, build, main, make_plan, parse, publish
+from tools.errors import ToolError
+from tools.interpreters.uv import find_uv
+
+FAKE_UV = """\
+#!/bin/sh
+[ "$1" = build ] || exec {real} "$@"
+# As `uv build`: writes a wheel into the folder after --out-dir, and says what it was told.
+while [ "$1" != --out-dir ]; do shift; done
+echo "interpreters=$DEEPGEMM_PYTHON_INTERPRETERS jobs=$CMAKE_BUILD_PARALLEL_LEVEL" >> {log}
+[ {wheels} = 0 ] || echo {content} > "$2/vllm_deepgemm-0.1.0-cp310-abi3-linux_x86_64.whl"
+exit {code}
+"""
+
+
+def fake_uv(folder: Path, *, code: int = 0, wheels: int = 1) -> dict[str, str]:
+    """An environment whose uv builds a file that is no wheel."""
+    uv = folder / "uv"
+    real, log = find_uv(os.environ), folder / "log"
+    uv.write_text(FAKE_UV.format(real=real, log=log, wheels=wheels, content="none", code=code))
+    uv.chmod(0o755)
+    return {**os.environ, "UV": str(uv), "UV_OFFLINE": "1"}
+
+
+def test_the_plan_changes_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """--dry-run prints interpreters, command and goal; as JSON it is data."""
+    monkeypatch.setattr(build_deepgemm, "BUILD", tmp_path / "build")
+    out = str(tmp_path / "dist")
+    arguments = ["--out", out, "--jobs", "3", "--dry-run"]
+    assert main(arguments, fake_uv(tmp_path)) == 0
+    assert f"publish   {out}" in capsys.readouterr().out
+    assert main([*arguments, "--json"], fake_uv(tmp_path)) == 0
+    plan = json.loads(capsys.readouterr().out)
+    assert (plan["out"], plan["jobs"], plan["strict"]) == (out, 3, False)
+    assert plan["command"][1:3] == ["build", "--wheel"]
+    assert {file.name for file in tmp_path.iterdir()} == {"uv"}
+
+
+def test_a_wheel_that_fails_its_audit_is_not_published(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The folder of finished wheels only ever holds wheels that held."""
+    monkeypatch.setattr(build_deepgemm, "BUILD", tmp_path / "build")
+    monkeypatch.setattr(build_deepgemm, "TIMELINE", build_deepgemm.ROOT / "build" / "none.svg")
+    out = tmp_path / "dist"
+    with pytest.raises(ToolError):
+        main(["--out", str(out)], fake_uv(tmp_path))
+    assert (tmp_path / "log").read_text().startswith("interpreters=/")
+    assert not out.exists()
+    assert not list((tmp_path / "build").glob("wheel-*"))
+
+
+@pytest.mark.parametrize(("code", "wheels"), [(1, 0), (1, 1), (0, 0)])
+def test_a_build_that_fails_names_its_command(tmp_path: Path, code: int, wheels: int) -> None:
+    """A non-zero end is a failure even with a wheel, no wheel even with an end of zero."""
+    environ = fake_uv(tmp_path, code=code, wheels=wheels)
+    plan = make_plan(parse(["--jobs", "2"]), environ)
+    with pytest.raises(WheelBuildError, match=f"found exit code {code} and {wheels} wheels"):
+        build(plan, (), tmp_path, environ)
+    assert (tmp_path / "log").read_text() == "interpreters= jobs=2\n"
+
+
+def test_a_wheel_is_published_whole_or_not_at_all(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A full disk leaves the wheel of before and nothing beside it."""
+    wheel, out = tmp_path / "w.whl", tmp_path / "dist"
+    wheel.write_text("new")
+    out.mkdir()
+    (out / "w.whl").write_text("old")
+
+    def fill(_: int) -> None:
+        raise OSError("No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "fsync", fill)
+        with pytest.raises(OSError, match="No space"):
+            publish(wheel, out)
+    assert [(file.name, file.read_text()) for file in out.iterdir()] == [("w.whl", "old")]
+    assert publish(wheel, out).read_text() == "new"
+
+
+def test_jobs_below_one_are_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    """The message names the value."""
+    with pytest.raises(SystemExit):
+        parse(["--jobs", "0"])
+    assert "--jobs 0: expected 1 or more" in capsys.readouterr().err
+
+
+def test_a_build_without_steps_draws_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The picture stays that of the last build that compiled something."""
+    monkeypatch.setattr(build_deepgemm, "BUILD", tmp_path)
+    monkeypatch.setattr(build_deepgemm, "TIMELINE", tmp_path / "timeline.svg")
+    (tmp_path / "cmake").mkdir()
+    (tmp_path / "cmake" / ".ninja_log").write_text("# ninja log v7\n0\t9\t50\ta.cubin\taa\n")
+    build_deepgemm.draw_timeline(started_ns=50)
+    drawn = (tmp_path / "timeline.svg").read_text()
+    assert "1 steps" in drawn
+    with pytest.raises(console.Skip):
+        build_deepgemm.draw_timeline(started_ns=51)
+    assert (tmp_path / "timeline.svg").read_text() == drawn
