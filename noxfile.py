@@ -64,6 +64,20 @@ def typing(session: nox.Session) -> None:
     session.run("mypy", *session.posargs)
 
 
+@nox.session(default=False, tags=["check"])
+def precompiled_install_check(session: nox.Session) -> None:
+    """Prove on a scratch clone that precompiled binaries harm no source file; -- --wheel WHEEL."""
+    install(session, "tools")
+    session.run("python", "-m", "tools.precompiled_install_check", *session.posargs)
+
+
+@nox.session(default=False, tags=["bench"])
+def precompiled(session: nox.Session) -> None:
+    """Measure first, repeated and offline installs against a whole download; options: -- --help."""
+    install(session, "tools")
+    session.run("python", "benchmarks/precompiled.py", *session.posargs)
+
+
 @nox.session(default=False, tags=["bench"])
 def build_cost(session: nox.Session) -> None:
     """Measure what one more interpreter costs, our way and the usual way; options: -- --help."""
