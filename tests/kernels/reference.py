@@ -39,14 +39,10 @@ def quantise(x: torch.Tensor, rows_per_scale: int) -> Quantised:
 
 def expand(scales: torch.Tensor, rows_per_scale: int, rows: int, k: int) -> torch.Tensor:
     """Repeat each scale over the elements that it scales: (rows, k)."""
-    return scales.repeat_interleave(rows_per_scale, 0)[:rows].repeat_interleave(GRANULARITY, 1)[
-        :, :k
-    ]
+    return scales.repeat_interleave(rows_per_scale, 0)[:rows].repeat_interleave(GRANULARITY, 1)[:, :k]
 
 
-def operands(
-    m: int, n: int, k: int, device: torch.device, seed: int
-) -> tuple[Quantised, Quantised]:
+def operands(m: int, n: int, k: int, device: torch.device, seed: int) -> tuple[Quantised, Quantised]:
     """Fresh random A (m, k) and B (n, k); magnitudes differ from block to block, so that a wrong scale shows."""
     generator = torch.Generator(device=device).manual_seed(seed)
 

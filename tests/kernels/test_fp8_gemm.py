@@ -22,18 +22,14 @@ CONFIGS = {config["name"]: config for config in _C.configs()}
 OUTPUTS = (torch.bfloat16, torch.float32)
 
 
-def check(
-    m: int, n: int, k: int, output: torch.dtype, device: torch.device, *, with_c: bool = False
-) -> float:
+def check(m: int, n: int, k: int, output: torch.dtype, device: torch.device, *, with_c: bool = False) -> float:
     """Run one problem into a poisoned output and return its relative error."""
     a, b = operands(m, n, k, device, seed=m * 7 + n * 3 + k)
     d = torch.full((m, n), POISON, dtype=output, device=device)
     reference = a.exact @ b.exact.T
     c = None
     if with_c:
-        c = (torch.randn(m, n, device=device) * float(reference.std() if m * n > 1 else 1)).to(
-            output
-        )
+        c = (torch.randn(m, n, device=device) * float(reference.std() if m * n > 1 else 1)).to(output)
         reference = reference + c.double()
     deep_gemm.fp8_gemm_nt(a.pair, b.pair, d, c)
     return relative_error(d, reference, typical_norm(a, b))
@@ -56,9 +52,7 @@ def test_every_configuration_agrees_for_its_tails(config: _C.Config, device: tor
         for m, n, k, with_c in product(rows, columns, DEPTHS, (False, True))
     }
     worst = max(errors, key=lambda case: errors[case])
-    assert errors[worst] < TOLERANCE[output], (
-        f"(m, n, k, with c) {worst}: error {errors[worst]:.2e}"
-    )
+    assert errors[worst] < TOLERANCE[output], f"(m, n, k, with c) {worst}: error {errors[worst]:.2e}"
 
 
 def test_every_configuration_agrees_for_many_tiles(config: _C.Config, device: torch.device) -> None:
@@ -68,13 +62,8 @@ def test_every_configuration_agrees_for_many_tiles(config: _C.Config, device: to
 
 
 @pytest.mark.parametrize("output", OUTPUTS, ids=str)
-@pytest.mark.parametrize(
-    ("m", "n", "k"),
-    [(4096, 2112, 7168), (1024, 24576, 1536), (8192, 7168, 2048), (64, 7168, 16384)],
-)
-def test_agrees_for_published_shapes(
-    m: int, n: int, k: int, output: torch.dtype, device: torch.device
-) -> None:
+@pytest.mark.parametrize(("m", "n", "k"), [(4096, 2112, 7168), (1024, 24576, 1536), (8192, 7168, 2048), (64, 7168, 16384)])
+def test_agrees_for_published_shapes(m: int, n: int, k: int, output: torch.dtype, device: torch.device) -> None:
     """Many tiles a block: persistence and the order of tiles lose and repeat none."""
     assert check(m, n, k, output, device) < TOLERANCE[output]
 
@@ -83,9 +72,7 @@ def test_agrees_for_random_problems(device: torch.device) -> None:
     """200 random problems in a row agree."""
     generator = torch.Generator().manual_seed(2026)
     for _ in range(200):
-        m, n, k16 = (
-            int(torch.randint(1, high, (), generator=generator)) for high in (600, 600, 130)
-        )
+        m, n, k16 = (int(torch.randint(1, high, (), generator=generator)) for high in (600, 600, 130))
         output = OUTPUTS[int(torch.randint(0, 2, (), generator=generator))]
         assert check(m, n, 16 * k16, output, device) < TOLERANCE[output], (m, n, 16 * k16, output)
 
@@ -133,9 +120,7 @@ def test_empty_problems_return_and_k_of_zero_gives_c_or_zero(device: torch.devic
     """m = 0 and n = 0 launch nothing; k = 0 writes zeros, or c."""
     for m, n in ((0, 5), (5, 0)):
         a, b = operands(m, n, 128, device, seed=1)
-        deep_gemm.fp8_gemm_nt(
-            a.pair, b.pair, torch.empty(m, n, dtype=torch.bfloat16, device=device)
-        )
+        deep_gemm.fp8_gemm_nt(a.pair, b.pair, torch.empty(m, n, dtype=torch.bfloat16, device=device))
     a, b = operands(5, 9, 0, device, seed=1)
     d = torch.full((5, 9), POISON, device=device)
     c = torch.randn(5, 9, device=device)
@@ -153,9 +138,7 @@ def test_follows_the_current_stream(device: torch.device) -> None:
     stream = torch.cuda.Stream(device)
     torch.cuda.synchronize(device)
     with torch.cuda.stream(stream):
-        torch.cuda._sleep(
-            50_000_000
-        )  # the copy below is late: a launch on another stream would read zeros
+        torch.cuda._sleep(50_000_000)  # the copy below is late: a launch on another stream would read zeros
         late.copy_(a.values)
         deep_gemm.fp8_gemm_nt((late, a.scales), b.pair, d)
     stream.synchronize()
@@ -213,19 +196,13 @@ def test_refuses_an_operand_on_the_cpu(operand: str, device: torch.device) -> No
     tensors["d"] = torch.full((16, 16), 3.0, device=device)
     moved = {name: tensor.cpu() if name == operand else tensor for name, tensor in tensors.items()}
     with pytest.raises(ValueError, match=f"^{operand}: expected a CUDA tensor, got a CPU one"):
-        deep_gemm.fp8_gemm_nt(
-            (moved["a"], moved["scale_a"]), (moved["b"], moved["scale_b"]), moved["d"]
-        )
+        deep_gemm.fp8_gemm_nt((moved["a"], moved["scale_a"]), (moved["b"], moved["scale_b"]), moved["d"])
     assert bool((tensors["d"] == 3.0).all())
 
 
 def test_refuses_misaligned_memory(device: torch.device) -> None:
     """An operand that starts off a multiple of 16 bytes is a ValueError that names it."""
     a, b = operands(16, 16, 128, device, seed=14)
-    shifted = (
-        torch.empty(16 * 128 + 8, dtype=torch.uint8, device=device)[8:]
-        .view(torch.float8_e4m3fn)
-        .view(16, 128)
-    )
+    shifted = torch.empty(16 * 128 + 8, dtype=torch.uint8, device=device)[8:].view(torch.float8_e4m3fn).view(16, 128)
     with pytest.raises(ValueError, match="^a: expected an address aligned to 16 bytes"):
         deep_gemm.fp8_gemm_nt((shifted, a.scales), b.pair, torch.empty(16, 16, device=device))
