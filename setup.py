@@ -90,10 +90,9 @@ class abi3_wheel(bdist_wheel):  # noqa: N801 - as setuptools spells its commands
 
     def run(self) -> None:
         """Stage into an empty tree, pack, then rewrite the archive in a fixed form."""
+        # What an earlier or interrupted build left there must not be packed.
         for leftover in (self.get_finalized_command("build").build_lib, self.bdist_dir):
-            shutil.rmtree(
-                leftover, ignore_errors=True
-            )  # of an earlier build; it must not be packed
+            shutil.rmtree(leftover, ignore_errors=True)
         super().run()
         normalise(Path(self.distribution.dist_files[-1][2]), epoch())
 

@@ -78,6 +78,9 @@ def test_a_wheel_holds_what_is_built_now_and_nothing_left_over(tree: Tree) -> No
         wheel.unlink()
     (leftover,) = (tree.root / "build").glob("lib.*")
     (leftover / "vllm" / "gone.py").touch()
+    interrupted = tree.root / "build" / f"bdist.{leftover.name.split('.')[1].rpartition('-cp')[0]}"
+    (interrupted / "wheel" / "vllm").mkdir(parents=True)
+    (interrupted / "wheel" / "vllm" / "gone.py").touch()
     wheel = build(tree, "wheel")
     assert wheel.name.startswith("vllm_deepgemm-0.1.0-cp310-abi3-manylinux_2_")
     with zipfile.ZipFile(wheel) as archive:

@@ -24,6 +24,13 @@ exit {code}
 """
 
 
+class Passed(list[object]):
+    """What an audit returns that found nothing."""
+
+    def raise_for_findings(self) -> None:
+        """Find nothing."""
+
+
 def fake_uv(folder: Path, *, code: int = 0, wheels: int = 1) -> dict[str, str]:
     """An environment whose uv builds a file that is no wheel."""
     uv = folder / "uv"
@@ -49,12 +56,14 @@ def test_the_plan_changes_nothing(
     assert {file.name for file in tmp_path.iterdir()} == {"uv"}
 
 
-def test_a_wheel_that_fails_its_audit_is_not_published(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("passing", ["audit_wheel", "check_imports"])
+def test_a_wheel_that_fails_an_audit_is_not_published(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, passing: str
 ) -> None:
     """The folder of finished wheels only ever holds wheels that held."""
     monkeypatch.setattr(build_deepgemm, "BUILD", tmp_path / "build")
     monkeypatch.setattr(build_deepgemm, "TIMELINE", build_deepgemm.ROOT / "build" / "none.svg")
+    monkeypatch.setattr(build_deepgemm, passing, lambda *_: Passed())
     out = tmp_path / "dist"
     with pytest.raises(ToolError):
         main(["--out", str(out)], fake_uv(tmp_path))
