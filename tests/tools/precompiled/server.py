@@ -65,6 +65,7 @@ class WheelServer:
 
 class _Handler(BaseHTTPRequestHandler):
     owner: ClassVar[WheelServer]
+    disable_nagle_algorithm = True
 
     def log_message(self, format: str, *args: object) -> None:
         """Stay silent."""
@@ -92,22 +93,25 @@ class _Handler(BaseHTTPRequestHandler):
         elif not path.is_file():
             self._head(404, [("Content-Length", "0")])
         else:
-            self._file(path.read_bytes(), body=body)
+            self._file(path, body=body)
 
-    def _file(self, data: bytes, *, body: bool) -> None:
-        size, headers = len(data), [("ETag", f'"{hash(data)}"')]
+    def _file(self, path: Path, *, body: bool) -> None:
+        size, stamp = path.stat().st_size, path.stat().st_mtime_ns
+        start, end, headers = 0, size, [("ETag", f'"{size}-{stamp}"')]
         match = re.fullmatch(r"bytes=(\d*)-(\d*)", self.headers.get("Range", ""))
         if match and self.owner.ranges:
             first, last = match.groups()
             start = int(first) if first else max(0, size - int(last))
             end = min(size, int(last) + 1) if first and last else size
             start, end = start + self.owner.shifted, end + self.owner.shifted
-            data = data[start:end]
             headers.append(("Content-Range", f"bytes {start}-{end - 1}/{size}"))
         status = 206 if match and self.owner.ranges else 200
-        self._head(status, [*headers, ("Content-Length", str(len(data)))])
+        self._head(status, [*headers, ("Content-Length", str(end - start))])
         if not body:
             return
+        with path.open("rb") as file:
+            file.seek(start)
+            data = file.read(end - start)
         if self.owner.cuts and len(data) > self.owner.cut_after:
             self.owner.cuts -= 1
             data = data[: self.owner.cut_after]
