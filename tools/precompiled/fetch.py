@@ -44,6 +44,14 @@ class Run:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Version:
+    """What names the bytes of a wheel; a server that says nothing of them is asked each time."""
+
+    name: str
+    known: bool
+
+
+@dataclass(frozen=True, kw_only=True)
 class Fetcher:
     """Read wheels through one transport into one store."""
 
@@ -58,16 +66,17 @@ class Fetcher:
         if isinstance(location.place, Path):
             return _read_local(location.place, location.filename)
         version = self._version(location)
-        if (note := self.store.recall("wheels", version)) is not None:
+        if version.known and (note := self.store.recall("wheels", version.name)) is not None:
             return _from_note(note)
         try:
             remote = _Remote(self.transport, location.place)
             directory = read_directory(cast(BinaryIO, remote), location.filename)
         except NoRanges:
-            directory = _read_local(self._whole(location, version), location.filename)
+            directory = _read_local(self._whole(location, version.name), location.filename)
         except NotThere:
             raise _no_wheel(location.place) from None
-        self.store.keep("wheels", version, asdict(directory))
+        if version.known:
+            self.store.keep("wheels", version.name, asdict(directory))
         return directory
 
     def members(
@@ -87,7 +96,7 @@ class Fetcher:
         if isinstance(location.place, Path):
             self._unpack_local(location.place, absent, location.filename)
             return
-        version = self._version(location)
+        version = self._version(location).name
         if not self.store.whole(version).is_file():
             on_total(sum(run.end - run.start for run in runs(absent)))
             try:
@@ -98,21 +107,22 @@ class Fetcher:
                 return
         self._unpack_local(self._whole(location, version), absent, location.filename)
 
-    def _version(self, location: Location) -> str:
+    def _version(self, location: Location) -> Version:
         """Return what names the bytes behind a URL: a digest, or what the server says now."""
         assert isinstance(location.place, str)
         if location.digest:
-            return f"sha256={location.digest}"
+            return Version(name=f"sha256={location.digest}", known=True)
         url = redacted(location.place)
         if self.transport.offline:
             note = self.store.recall("resolved", f"version {url}")
-            return str(note["version"]) if note else url
+            return Version(name=str(note["version"]) if note else url, known=True)
         try:
-            version = f"{url} {self.transport.validator(location.place)}"
+            mark = self.transport.validator(location.place)
         except NotThere:
             raise _no_wheel(url) from None
-        self.store.keep("resolved", f"version {url}", {"version": version})
-        return version
+        if mark:
+            self.store.keep("resolved", f"version {url}", {"version": f"{url} {mark}"})
+        return Version(name=f"{url} {mark or self.transport.run}", known=bool(mark))
 
     def _whole(self, location: Location, version: str) -> Path:
         """Return the whole wheel in the store; the one download that a server without ranges

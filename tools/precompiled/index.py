@@ -1,18 +1,14 @@
 """Find a requirement's wheel on the package index that uv or pip is configured with.
 
-Knows the simple repository API (PEP 503 pages, PEP 691 JSON) and where uv and pip keep their
-settings; names no index itself: without a setting, the tool's own default is asked from the tool.
+Knows the simple repository API (PEP 503 pages, PEP 691 JSON); which indexes is told by
+index_settings.
 """
 
 from __future__ import annotations
 
 import json
-import os
-import re
-import shutil
-import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from html.parser import HTMLParser
 from pathlib import Path
@@ -26,14 +22,13 @@ from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel
 from packaging.version import Version
 
 from tools.precompiled.errors import NoWheelError, UnreachableError
+from tools.precompiled.index_settings import own_default
 from tools.precompiled.source import Location, locate_wheel
 from tools.precompiled.store import Store
 from tools.precompiled.transport import NotThere, Transport, redacted
 
 # Source: PEP 691, content negotiation.
 ACCEPT = "application/vnd.pypi.simple.v1+json, text/html;q=0.2"
-DEFAULT_IN_HELP = re.compile(r"default:?\s+<?(https?://[^\s>)]+)")
-PIP_SETTING = re.compile(r"^(?:global|install|download|:env:)\.(extra-)?index-url='(.*)'$", re.M)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,20 +40,6 @@ class Offer:
     digest: str
     requires_python: str
     yanked: bool
-
-
-def index_urls(environment: Mapping[str, str] = os.environ) -> tuple[str, ...]:
-    """Return the configured indexes, the default first; an empty one is the tool's own."""
-    first = environment.get("UV_DEFAULT_INDEX") or environment.get("UV_INDEX_URL") or ""
-    more = f"{environment.get('UV_INDEX', '')} {environment.get('UV_EXTRA_INDEX_URL', '')}".split()
-    settings = PIP_SETTING.findall(_said(_pip(), "config", "list"))
-    for extra, value in settings:
-        if extra:
-            more += value.split()
-        elif not first:
-            first = value
-    urls = [first, *(_unnamed(url) for url in more)]
-    return tuple(dict.fromkeys(url.rstrip("/") for url in urls))
 
 
 def find_on_index(
@@ -87,7 +68,8 @@ def find_on_index(
         digest=best.digest,
         said=f"{requirement} from the index",
     )
-    if isinstance(place, str):
+    # A password in a link is not for a file.
+    if isinstance(place, str) and place == redacted(place):
         store.keep("resolved", key, asdict(location))
     return location
 
@@ -158,7 +140,7 @@ class _Page(HTMLParser):
 
 def _offers(index: str, requirement: Requirement, transport: Transport) -> list[Offer]:
     project = canonicalize_name(requirement.name)
-    index = index or _own_default()
+    index = index or own_default()
     url = f"{index}/{project}/"
     if urlsplit(index).scheme == "file":
         return _folder_offers(Path(url2pathname(urlsplit(url).path)), url)
@@ -225,40 +207,3 @@ def _nothing(
         else f"versions there: {', '.join(map(str, versions[-5:])) or 'none'}"
     )
     return f"{requirement}: expected a wheel on {looked}; {found}"
-
-
-def _own_default() -> str:
-    """Return the index that the tool at hand uses when nothing is configured; its help names it."""
-    uv = [path, "pip"] if (path := shutil.which("uv")) else []
-    for command in (uv, _pip()):
-        if match := DEFAULT_IN_HELP.search(_said(command, "install", "--help")):
-            return match[1].rstrip("/")
-    raise UnreachableError(
-        "no package index: uv and pip are configured with none, and name no default; "
-        "set UV_DEFAULT_INDEX or PIP_INDEX_URL"
-    )
-
-
-def _pip() -> list[str]:
-    """Return the command of this interpreter's pip, or of another one where it has none."""
-    own = [sys.executable, "-m", "pip"]
-    if _said(own, "--version"):
-        return own
-    return [path] if (path := shutil.which("pip")) else []
-
-
-def _said(command: Sequence[str], *arguments: str) -> str:
-    """Return what the command printed, nothing when it failed or is not there."""
-    if not command:
-        return ""
-    try:
-        done = subprocess.run([*command, *arguments], capture_output=True, text=True, check=False)
-    except OSError:
-        return ""
-    return done.stdout if done.returncode == 0 else ""
-
-
-def _unnamed(url: str) -> str:
-    """Drop the name from uv's `name=url` form."""
-    name, separator, rest = url.partition("=")
-    return rest if separator and "/" not in name else url

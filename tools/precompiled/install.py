@@ -23,7 +23,8 @@ from tools.precompiled.compatibility import Comparison, Host, Library, torch_req
 from tools.precompiled.disk import Disk
 from tools.precompiled.errors import NoWheelError
 from tools.precompiled.fetch import Fetcher
-from tools.precompiled.index import find_on_index, index_urls
+from tools.precompiled.index import find_on_index
+from tools.precompiled.index_settings import index_urls
 from tools.precompiled.manifest import STATE, manifest_path, read_manifest
 from tools.precompiled.nightly import find_nightly
 from tools.precompiled.plan import SHARED_OBJECT, THERE_ALREADY, Plan, Planner

@@ -16,6 +16,7 @@ import threading
 import time
 import urllib.error
 import urllib.request
+import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import BinaryIO, TypeVar
@@ -28,6 +29,7 @@ _T = TypeVar("_T")
 CHUNK = 1 << 18
 CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+)")
 # A reply that may be different in a second; every other status is the server's last word.
+NO_HEAD = frozenset({403, 405, 501})
 PASSING_STATUS = frozenset({408, 425, 429, 500, 502, 503, 504})
 
 
@@ -58,6 +60,8 @@ class Transport:
     sleep: Callable[[float], None] = time.sleep
     on_bytes: Callable[[int], None] = lambda count: None
     fetched: int = 0
+    # Names this run where a server gives its documents no name.
+    run: str = field(default_factory=lambda: uuid.uuid4().hex)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def document(self, url: str, accept: str = "*/*") -> bytes:
@@ -65,9 +69,7 @@ class Transport:
         return self._retried(url, lambda: self._whole(url, accept))
 
     def validator(self, url: str) -> str:
-        """Return what names the present version of a document (ETag or date, and size): no body
-        read.
-        """
+        """Return what names a document's present version, '' where nothing does; read no body."""
         return self._retried(url, lambda: self._head(url))
 
     def tail(self, url: str, length: int) -> Tail:
@@ -102,9 +104,17 @@ class Transport:
         self._retried(url, once)
 
     def _head(self, url: str) -> str:
-        with self._open(url, {}, method="HEAD") as reply:
-            names = ("ETag", "Last-Modified", "Content-Length")
-            return " ".join(reply.headers.get(name, "-") for name in names)
+        try:
+            reply = self._open(url, {}, method="HEAD")
+        except urllib.error.HTTPError as error:
+            if error.code not in NO_HEAD:
+                raise
+            # Signed links allow one method only; the body is left unread.
+            reply = self._open(url, {"Range": "bytes=0-0"})
+        with reply:
+            marks = [reply.headers.get(name) or "" for name in ("ETag", "Last-Modified")]
+            size = reply.headers.get("Content-Range") or reply.headers.get("Content-Length") or ""
+        return " ".join([*marks, size]) if any(marks) else ""
 
     def _whole(self, url: str, accept: str) -> bytes:
         with self._open(url, {"Accept": accept}) as reply:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.tools.precompiled.server import WheelServer
-from tests.tools.precompiled.wheels import make_checkout, make_installer, make_wheel
+from tests.tools.precompiled.wheels import NEWER, make_checkout, make_installer, make_wheel
 from tools.precompiled.install import Installer
 
 
@@ -22,6 +22,12 @@ def checkout(tmp_path: Path) -> Path:
 def wheel(tmp_path: Path) -> Path:
     """A wheel with binaries, a built Python file, and copies of source-controlled files."""
     return make_wheel(tmp_path / "wheels")
+
+
+@pytest.fixture
+def newer(tmp_path: Path) -> Path:
+    """A second wheel: one file other, one the same, one more, one less."""
+    return make_wheel(tmp_path / "wheels", NEWER, version="2.0")
 
 
 @pytest.fixture

@@ -25,6 +25,9 @@ class WheelServer:
         # Answer 503 this many times.
         self.failures = 0
         self.redirect_to = ""
+        # Give documents no ETag; refuse HEAD.
+        self.nameless = False
+        self.headless = False
         self.requests: list[str] = []
         self.authorization: list[str] = []
         handler = type("Handler", (_Handler,), {"owner": self})
@@ -72,7 +75,10 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_HEAD(self) -> None:
         """Answer without a body."""
-        self._answer(body=False)
+        if self.owner.headless:
+            self._head(403, [])
+        else:
+            self._answer(body=False)
 
     def do_GET(self) -> None:
         """Answer with a body."""
@@ -97,7 +103,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _file(self, path: Path, *, body: bool) -> None:
         size, stamp = path.stat().st_size, path.stat().st_mtime_ns
-        start, end, headers = 0, size, [("ETag", f'"{size}-{stamp}"')]
+        named = [] if self.owner.nameless else [("ETag", f'"{size}-{stamp}"')]
+        start, end, headers = 0, size, named
         match = re.fullmatch(r"bytes=(\d*)-(\d*)", self.headers.get("Range", ""))
         if match and self.owner.ranges:
             first, last = match.groups()

@@ -105,6 +105,30 @@ def test_a_wheel_that_changed_on_the_server_is_read_anew(
     assert len(fetcher.directory(location).members) == 3
 
 
+def test_a_wheel_without_a_name_of_its_version_is_read_each_time(
+    server: WheelServer, fetcher: Fetcher
+) -> None:
+    """A server that says neither ETag nor date may have changed the bytes: a miss."""
+    server.nameless = True
+    location = served(server)
+    fetcher.directory(location)
+    fetched = fetcher.transport.fetched
+    fetcher.directory(location)
+    assert fetcher.transport.fetched == 2 * fetched
+
+
+def test_a_link_that_refuses_head_is_asked_another_way(
+    server: WheelServer, fetcher: Fetcher
+) -> None:
+    """Signed links answer GET alone; still no byte is read for the question."""
+    server.headless = True
+    location = served(server)
+    fetcher.directory(location)
+    fetched = fetcher.transport.fetched
+    fetcher.directory(location)
+    assert fetcher.transport.fetched == fetched
+
+
 def test_a_server_without_ranges_is_asked_for_the_whole_wheel_once(
     server: WheelServer, fetcher: Fetcher
 ) -> None:

@@ -10,9 +10,9 @@ from packaging.requirements import Requirement
 from packaging.tags import Tag
 
 from tests.tools.precompiled.server import WheelServer
-from tools.precompiled import index
+from tools.precompiled import index_settings
 from tools.precompiled.errors import NoWheelError, UnreachableError
-from tools.precompiled.index import Offer, choose, find_on_index, index_urls, parse_page
+from tools.precompiled.index import Offer, choose, find_on_index, parse_page
 from tools.precompiled.source import Location
 from tools.precompiled.store import Store
 from tools.precompiled.transport import Transport
@@ -143,23 +143,24 @@ def test_a_folder_is_an_index_too(tmp_path: Path, store: Store) -> None:
     assert find_on_index("vllm==1", [url], TAGS, Transport(), store).place == wheel
 
 
-def test_settings_of_uv_go_before_those_of_pip(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The first is the default index; extra ones follow, names dropped, no repetition."""
-    settings = "global.index-url='http://pip/simple'\n:env:.extra-index-url='http://more/simple'\n"
-    monkeypatch.setattr(index, "_said", lambda command, *rest: settings)
-    assert index_urls({}) == ("http://pip/simple", "http://more/simple")
-    uv = {"UV_DEFAULT_INDEX": "http://uv/simple/", "UV_INDEX": "named=http://third/simple"}
-    assert index_urls(uv) == ("http://uv/simple", "http://third/simple", "http://more/simple")
-
-
 def test_without_settings_the_tool_is_asked_for_its_own_default(
     server: WheelServer, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """No index is named in the code: the tool's help says which one it uses."""
     server.serve("simple/vllm/index.html", PAGE.encode())
     text = f"  --index-url <url>  Base URL (default\n      {server.url('simple')}). This should"
-    monkeypatch.setattr(index, "_said", lambda command, *rest: text)
+    monkeypatch.setattr(index_settings, "_said", lambda command, *rest: text)
     assert find_on_index("vllm==0.21.0", [""], TAGS, Transport(), store).digest == "bb"
-    monkeypatch.setattr(index, "_said", lambda command, *rest: "")
+    monkeypatch.setattr(index_settings, "_said", lambda command, *rest: "")
     with pytest.raises(UnreachableError, match="UV_DEFAULT_INDEX or PIP_INDEX_URL"):
         find_on_index("vllm==0.20.0", [""], TAGS, Transport(), store)
+
+
+def test_a_link_with_a_password_is_not_remembered(server: WheelServer, store: Store) -> None:
+    """The cache holds no secret; the pin is looked up again."""
+    server.serve("simple/vllm/index.html", PAGE.encode())
+    url = f"http://user:secret@{server.address}/simple"
+    for _ in range(2):
+        find_on_index("vllm==0.21.0", [url], TAGS, Transport(), store)
+    assert len(server.requests) == 2
+    assert list(store.root.rglob("*.json")) == []

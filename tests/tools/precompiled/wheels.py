@@ -45,6 +45,14 @@ FILES = {
     LIBRARY: b"library one" * 1000,
     CUTE: b"cute = 1\n",
 }
+# One file other, one the same, one more, one less.
+NEWER = {
+    LIBRARY: b"library two" * 2000,
+    EXTENSION: FILES[EXTENSION],
+    EXTENSION.replace("_C", "_D"): b"an extension more",
+    "vllm/vllm_flash_attn/cute/deeper/kernel.py": b"kernel = 2\n",
+    INTERFACE: b"interface = 'theirs, newer'\n",
+}
 
 
 def make_wheel(
