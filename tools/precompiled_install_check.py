@@ -22,6 +22,7 @@ from typing import ClassVar
 from tools import console
 from tools.errors import ToolError, exit_with
 from tools.interpreters.uv import find_uv
+from tools.place_binaries import newest
 
 ROOT = Path(__file__).resolve().parents[1]
 PROBE = ROOT / "tools" / "precompiled_import_probe.py"
@@ -78,7 +79,7 @@ class Outcome:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the check with a wheel, then its counter-proof."""
     options = _parse(arguments)
-    wheel = options.wheel or str(_newest_wheel())
+    wheel = options.wheel or str(newest(ROOT / "dist"))
     members = options.members or MEMBERS
     with tempfile.TemporaryDirectory(prefix="precompiled-") as name:
         folder = Path(name)
@@ -142,16 +143,6 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--members", action="append", metavar="PATTERN", help="only these paths")
     parser.add_argument("--json", action="store_true", help="print the result as JSON")
     return parser.parse_args(arguments)
-
-
-def _newest_wheel() -> Path:
-    wheels = sorted((ROOT / "dist").glob("*.whl"), key=lambda path: path.stat().st_mtime)
-    if not wheels:
-        raise CheckFailedError(
-            f"{ROOT / 'dist'}: expected a wheel, found none; nox -s build_deepgemm makes one, or "
-            "name one: --wheel vllm==0.21.0"
-        )
-    return wheels[-1]
 
 
 def _make_scratch(folder: Path, wheel: str, members: Sequence[str]) -> Scratch:

@@ -12,6 +12,7 @@ import pytest
 
 from tests.tools.precompiled.wheels import make_wheel
 from tools import precompiled_install_check
+from tools.place_binaries import NoWheelError
 from tools.precompiled_import_probe import module_name, strange
 from tools.precompiled_install_check import CheckFailedError, Outcome, main
 
@@ -67,7 +68,7 @@ def test_without_a_wheel_the_check_says_how_to_get_one(
 ) -> None:
     """It does not pass silently."""
     monkeypatch.setattr(precompiled_install_check, "ROOT", tmp_path)
-    with pytest.raises(CheckFailedError, match="nox -s build_deepgemm"):
+    with pytest.raises(NoWheelError, match="nox -s build_deepgemm"):
         main([])
 
 

@@ -15,7 +15,7 @@ import pytest
 
 from tests.tools.precompiled.wheels import ask, sources_of, tree
 from tools.precompiled.disk import Disk
-from tools.precompiled.errors import NotWrittenError
+from tools.precompiled.errors import BadWheelError, NotWrittenError
 from tools.precompiled.inspection import verify
 from tools.precompiled.install import Installer, exclusive
 from tools.precompiled.store import Store
@@ -192,5 +192,23 @@ def test_a_folder_that_cannot_be_written_is_one_error(
     before = tree(checkout)
     with pytest.raises(NotWrittenError, match="Read-only file system"):
         replace(installer, disk=Announcing(act)).install(ask(wheel))
+    assert tree(checkout) == before
+    assert len(installer.install(ask(wheel)).written) == 3
+
+
+def test_a_cache_that_changes_while_it_is_copied_is_found_out(
+    installer: Installer, checkout: Path, wheel: Path
+) -> None:
+    """What is copied is hashed again: the state before is restored, the next install succeeds."""
+
+    def damage(count: int, effect: str, path: Path) -> None:
+        for content in (installer.store.root / "contents").rglob("*"):
+            if effect == "create" and content.is_file():
+                content.chmod(0o644)
+                content.write_bytes(b"damaged")
+
+    before = tree(checkout)
+    with pytest.raises(BadWheelError, match="changed while it was copied"):
+        replace(installer, disk=Announcing(damage)).install(ask(wheel))
     assert tree(checkout) == before
     assert len(installer.install(ask(wheel)).written) == 3
