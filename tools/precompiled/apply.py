@@ -1,5 +1,4 @@
-"""Carry out a set of changes to a checkout so that a kill at any point leaves the old state or the
-new.
+"""Change a checkout so that a kill at any point can be undone or finished by the next command.
 
 Order: journal, stage beside, keep the old under a second name, rename, manifest, tidy up. The
 manifest's generation is the commit point: `recover` undoes what stopped before it and tidies up
@@ -115,7 +114,7 @@ def apply(root: Path, change: Change, disk: Disk) -> None:
     except OSError as error:
         _settle(root, journal, disk, error)
     except BaseException:
-        _undo(root, journal, disk)
+        recover(root, disk)
         raise
     # What is not tidied up now is by the next command: the new state stands.
     with suppress(OSError):
@@ -161,6 +160,7 @@ def _stage(root: Path, journal: _Journal, disk: Disk) -> None:
     change = journal.change
     for folder in journal.made_folders:
         disk.make_folder(root / folder)
+        disk.sync_folder((root / folder).parent)
     for put in change.puts:
         found = disk.copy(Path(put.source), change.staged(root, put.path), put.mode)
         if found != put.digest:

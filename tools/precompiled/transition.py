@@ -29,7 +29,9 @@ def next_change(
     entries = {entry.path: entry for entry in (last.files if last else ())}
     files = tuple(_entries(plan, entries))
     new = _new_puts(plan, content)
-    back = tuple(_give_back(root, path) for path in plan.stale if entries[path].saved)
+    # Somebody may have emptied .precompiled/saved: what is not there cannot come back.
+    saved = {e.path for e in entries.values() if e.saved and saved_path(root, e.path).is_file()}
+    back = tuple(_give_back(root, path) for path in plan.stale if path in saved)
     before = last.folders if last else ()
     needed = set(folders_above(entry.path for entry in files))
     made = [folder for folder in folders_above(p.path for p in new) if not (root / folder).exists()]
@@ -51,7 +53,7 @@ def next_change(
         return None
     return Change(
         puts=(*new, *back),
-        drops=tuple(path for path in plan.stale if not entries[path].saved),
+        drops=tuple(path for path in plan.stale if path not in saved),
         manifest=manifest,
         drop_folders=tuple(folder for folder in before if folder not in needed),
     )

@@ -14,10 +14,12 @@ from pathlib import Path
 import pytest
 
 from tests.tools.precompiled.wheels import ask, sources_of, tree
+from tools.precompiled.apply import is_interrupted
 from tools.precompiled.disk import Disk
 from tools.precompiled.errors import BadWheelError, NotWrittenError
-from tools.precompiled.inspection import verify
+from tools.precompiled.inspection import status, verify
 from tools.precompiled.install import Installer, exclusive
+from tools.precompiled.manifest import read_manifest
 from tools.precompiled.store import Store
 
 KILLS = 50
@@ -34,6 +36,18 @@ class Announcing(Disk):
         """Count the effect and act."""
         self.effects += 1
         self._act(self.effects, effect, path)
+
+
+class InterruptedOnce(Announcing):
+    """The same, until it was interrupted."""
+
+    def announce(self, effect: str, path: Path) -> None:
+        """Act, once."""
+        try:
+            super().announce(effect, path)
+        except KeyboardInterrupt:
+            self._act = lambda count, effect, path: None
+            raise
 
 
 def full_from(number: int) -> Announcing:
@@ -212,3 +226,25 @@ def test_a_cache_that_changes_while_it_is_copied_is_found_out(
         replace(installer, disk=Announcing(damage)).install(ask(wheel))
     assert tree(checkout) == before
     assert len(installer.install(ask(wheel)).written) == 3
+
+
+@pytest.mark.parametrize("committed", [False, True])
+def test_an_interrupt_is_undone_before_the_commit_point_and_stands_after_it(
+    installer: Installer, checkout: Path, wheel: Path, newer: Path, committed: bool
+) -> None:
+    """Ctrl-C at any moment leaves one of the two states at once."""
+    installer.install(ask(wheel))
+    old = tree(checkout)
+    manifest = read_manifest(checkout)
+    assert manifest is not None
+
+    def interrupt(count: int, effect: str, path: Path) -> None:
+        now = read_manifest(checkout)
+        if effect == "sync_folder" and (now != manifest) is committed:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        replace(installer, disk=InterruptedOnce(interrupt)).install(ask(newer))
+    assert (tree(checkout) == old) is not committed
+    assert not is_interrupted(checkout)
+    assert status(checkout)["changed"] == []

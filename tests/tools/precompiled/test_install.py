@@ -142,6 +142,17 @@ def test_remove_brings_back_a_file_that_was_replaced(
     assert tree(checkout) == before
 
 
+def test_a_saved_file_that_somebody_deleted_does_not_stop_the_removal(
+    installer: Installer, checkout: Path, wheel: Path
+) -> None:
+    """What is not there cannot come back; ours goes all the same."""
+    (checkout / LIBRARY).write_text("built here")
+    installer.install(ask(wheel, replace=True))
+    saved_path(checkout, LIBRARY).unlink()
+    installer.remove()
+    assert not (checkout / LIBRARY).exists()
+
+
 def test_a_file_that_the_user_changed_is_left(
     installer: Installer, checkout: Path, wheel: Path, newer: Path
 ) -> None:
