@@ -142,12 +142,18 @@ def _offers(index: str, requirement: Requirement, transport: Transport) -> list[
     project = canonicalize_name(requirement.name)
     index = index or own_default()
     url = f"{index}/{project}/"
-    if urlsplit(index).scheme == "file":
-        return _folder_offers(Path(url2pathname(urlsplit(url).path)), url)
+    if urlsplit(index).scheme not in {"http", "https"}:
+        folder = Path(url2pathname(urlsplit(url).path)).absolute()
+        return _folder_offers(folder, f"{folder.as_uri()}/")
     try:
         return parse_page(transport.document(url, ACCEPT), url)
     except NotThere:
         return []
+    except (ValueError, KeyError, TypeError) as error:
+        raise UnreachableError(
+            f"{redacted(url)}: expected a project page (PEP 503 or 691), found something else "
+            f"({error!r})"
+        ) from None
 
 
 def _folder_offers(folder: Path, url: str) -> list[Offer]:

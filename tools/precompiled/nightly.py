@@ -46,17 +46,24 @@ class Search:
         """
         url = self.metadata_url(commit)
         try:
-            wheels = json.loads(self.transport.document(url))
+            listed = json.loads(self.transport.document(url))
+            wheels = [entry for entry in listed if self._is_variant(entry)]
+            fitting = [entry for entry in wheels if _fits(entry["filename"], self.tags)]
+            offered = ", ".join(entry["filename"] for entry in wheels)
+            places = [locate_wheel(urljoin(url, entry["path"])) for entry in fitting]
         except NotThere:
             return None
-        offered = [entry["filename"] for entry in wheels if self._is_variant(entry)]
-        for entry in wheels:
-            if self._is_variant(entry) and _fits(entry["filename"], self.tags):
-                return locate_wheel(urljoin(url, entry["path"]))
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise NoWheelError(
+                f"{redacted(url)}: expected a list of wheels (metadata.json), found something else "
+                f"({error!r}); check {BASE_URL}"
+            ) from None
+        if places:
+            return places[0]
+        variant = f", variant {self.source.variant}" if self.source.variant else ""
         raise NoWheelError(
-            f"{redacted(url)}: expected a wheel for {self.tags[0]} or compatible"
-            f"{f', variant {self.source.variant}' if self.source.variant else ''}; "
-            f"found {', '.join(offered) or 'none of this variant'}"
+            f"{redacted(url)}: expected a wheel for {self.tags[0]} or compatible{variant}; "
+            f"found {offered or 'none of this variant'}"
         )
 
     def _is_variant(self, entry: dict[str, str | None]) -> bool:

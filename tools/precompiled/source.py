@@ -61,6 +61,8 @@ class Source:
                 + f"; set {LOCATION} to a wheel's path or URL, or to a requirement such as "
                 f"vllm==0.21.0, or set {BASE_URL} (and {COMMIT}, {VARIANT}) for nightly wheels"
             )
+        if urlsplit(base).scheme not in {"http", "https"}:
+            raise NoSourceError(f"{BASE_URL}={base}: expected an http or https URL")
         variant = environment.get(VARIANT, "").strip()
         return cls(kind="commit", value=commit.lower(), variant=variant, base_url=base)
 

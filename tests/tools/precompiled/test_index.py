@@ -139,8 +139,16 @@ def test_a_folder_is_an_index_too(tmp_path: Path, store: Store) -> None:
     (tmp_path / "simple" / "vllm").mkdir(parents=True)
     wheel = tmp_path / "simple" / "vllm" / "vllm-1-py3-none-any.whl"
     wheel.touch()
-    url = (tmp_path / "simple").as_uri()
-    assert find_on_index("vllm==1", [url], TAGS, Transport(), store).place == wheel
+    for index in ((tmp_path / "simple").as_uri(), str(tmp_path / "simple")):
+        assert find_on_index("vllm==1", [index], TAGS, Transport(), store).place == wheel
+
+
+@pytest.mark.parametrize("page", [b"{", b'{"files": 1}', b'{"files": [{}]}'])
+def test_a_page_that_is_none_is_one_error(server: WheelServer, store: Store, page: bytes) -> None:
+    """A broken page is named with its URL."""
+    server.serve("simple/vllm/index.html", page)
+    with pytest.raises(UnreachableError, match=r"simple/vllm/: expected a project page"):
+        find(server, store, "vllm==1", Transport())
 
 
 def test_without_settings_the_tool_is_asked_for_its_own_default(

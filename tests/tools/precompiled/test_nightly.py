@@ -131,6 +131,14 @@ def test_the_default_variant_takes_no_other_variants_wheel(
         find(server, checkout, head)
 
 
+@pytest.mark.parametrize("page", [b"<html>", b"{}", b'["x"]', b'[{"filename": "odd.whl"}]'])
+def test_a_list_that_is_none_is_one_error(server: WheelServer, checkout: Path, page: bytes) -> None:
+    """Some servers answer everything with a page of their own."""
+    server.serve("nightly/vllm/metadata.json", page)
+    with pytest.raises(NoWheelError, match=r"metadata\.json"):
+        find(server, checkout, "nightly")
+
+
 def test_another_platforms_wheel_is_refused(server: WheelServer, checkout: Path) -> None:
     """Tags are compared, not a part of the file name."""
     head = commit(checkout, "head")
@@ -196,9 +204,7 @@ def test_the_environment_names_the_source(environment: dict[str, str], kind: str
     assert Source.parse("vllm==1", environment).value == "vllm==1"
 
 
-@pytest.mark.parametrize(
-    "environment", [{}, {"VLLM_PRECOMPILED_WHEEL_COMMIT": "nightly"}, {"VLLM_X": "1"}]
-)
+@pytest.mark.parametrize("environment", [{}, {"VLLM_PRECOMPILED_WHEEL_COMMIT": "nightly"}])
 def test_no_source_is_one_error_that_lists_the_ways(environment: dict[str, str]) -> None:
     """Nothing is assumed."""
     with pytest.raises(NoSourceError, match="VLLM_PRECOMPILED_WHEEL_LOCATION"):
@@ -209,3 +215,9 @@ def test_a_source_that_is_neither_of_the_three_is_refused() -> None:
     """A folder is no wheel."""
     with pytest.raises(NoSourceError, match=r"expected a wheel's path"):
         Source.parse("./dist/", {})
+
+
+def test_a_base_url_of_another_scheme_is_refused() -> None:
+    """Only what the transport speaks."""
+    with pytest.raises(NoSourceError, match="expected an http or https URL"):
+        Source.parse(None, {"VLLM_PRECOMPILED_WHEEL_BASE_URL": "s3://bucket"})
