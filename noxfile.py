@@ -9,6 +9,7 @@ import argparse
 import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import nox
@@ -29,7 +30,8 @@ TORCH = "torch==2.13.0"
 def build_deepgemm(session: nox.Session) -> None:
     """Build one wheel for every CPython, audit it, import it in each; options: -- --help."""
     install(session, "tools")
-    session.run("python", "-m", "tools.build_deepgemm", *build_options(session), *session.posargs)
+    command = ("python", "-m", "tools.build_deepgemm", *build_options(session), *session.posargs)
+    session.run(*command, stderr=sys.stderr)  # apart from stdout, where --json prints
 
 
 @nox.session(python="3.11", tags=["test"])
@@ -89,9 +91,15 @@ def install(session: nox.Session, group: str, *more: str) -> None:
     """Install a dependency group of pyproject.toml, unless the session has no environment."""
     if is_bare(session):
         return
-    backend = () if os.environ.get("UV_FIND_LINKS") else ("--torch-backend", "cpu")
-    options = backend if TORCH in more and session.venv_backend == "uv" else ()
+    from_index = TORCH in more and session.venv_backend == "uv" and not carries_torch()
+    options = ("--torch-backend", "cpu") if from_index else ()
     session.install(*nox.project.dependency_groups(PYPROJECT, group), *more, *options)
+
+
+def carries_torch() -> bool:
+    """Whether a folder that uv is told of holds torch; the index's own is a CUDA build."""
+    folders = os.environ.get("UV_FIND_LINKS", "").split(",")
+    return any(any(Path(folder).glob("torch-*.whl")) for folder in folders if folder)
 
 
 def is_bare(session: nox.Session) -> bool:

@@ -81,12 +81,16 @@ def test_a_wheel_holds_what_is_built_now_and_nothing_left_over(tree: Tree) -> No
     interrupted = tree.root / "build" / f"bdist.{leftover.name.split('.')[1].rpartition('-cp')[0]}"
     (interrupted / "wheel" / "vllm").mkdir(parents=True)
     (interrupted / "wheel" / "vllm" / "gone.py").touch()
+    placed = tree.root / "vllm" / "third_party" / "deep_gemm" / "_C.cpython-39.so"
+    placed.touch()
     wheel = build(tree, "wheel")
+    placed.unlink()
     assert wheel.name.startswith("vllm_deepgemm-0.1.0-cp310-abi3-manylinux_2_")
     with zipfile.ZipFile(wheel) as archive:
         names = archive.namelist()
         dates = {info.date_time for info in archive.infolist()}
     assert "vllm/gone.py" not in names
+    assert f"vllm/third_party/deep_gemm/{placed.name}" not in names
     assert "vllm/third_party/deep_gemm/_C.abi3.so" in names
     assert not [name for name in names if name.startswith(("tools", "tests", "csrc"))]
     assert dates == {(1980, 1, 1, 0, 0, 0)}, "outside of git and without SOURCE_DATE_EPOCH"

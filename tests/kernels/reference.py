@@ -70,3 +70,15 @@ def relative_error(out: torch.Tensor, reference: torch.Tensor, typical: float = 
 def typical_norm(a: Quantised, b: Quantised) -> float:
     """Return the root of the mean of ||A @ B.T||^2 over random signs of the elements."""
     return math.sqrt(float(a.exact.square().sum(0) @ b.exact.square().sum(0)))
+
+
+def tolerance(reference: torch.Tensor, output: torch.dtype) -> float:
+    """Return the relative error that a result of that type may have.
+
+    A bf16 result is rounded to 8 bits, on average 1.7e-3, and a result of few elements may have bad luck: then what
+    rounding the reference itself costs, and a tenth. An f32 result shows what the tensor core keeps over 128 of k.
+    """
+    if output == torch.float32:
+        return 1e-3
+    rounding = relative_error(reference.to(output), reference)
+    return max(2e-3, 1.1 * rounding)

@@ -8,14 +8,12 @@ from itertools import product
 import pytest
 import torch
 
-from tests.kernels.reference import operands, relative_error, typical_norm
+from tests.kernels.reference import operands, relative_error, tolerance, typical_norm
 from vllm.third_party import deep_gemm
 from vllm.third_party.deep_gemm import _C
 
 pytestmark = pytest.mark.hopper
 
-# A bf16 result is rounded to 8 bits: about 1.7e-3. An f32 result shows what the tensor core keeps over 128 of k.
-TOLERANCE = {torch.bfloat16: 2e-3, torch.float32: 1e-3}
 POISON = float("nan")
 DEPTHS = (16, 128, 144, 512, 7168)
 CONFIGS = {config["name"]: config for config in _C.configs()}
@@ -23,7 +21,7 @@ OUTPUTS = (torch.bfloat16, torch.float32)
 
 
 def check(m: int, n: int, k: int, output: torch.dtype, device: torch.device, *, with_c: bool = False) -> float:
-    """Run one problem into a poisoned output and return its relative error."""
+    """Run one problem into a poisoned output and return its relative error as a share of what it may be."""
     a, b = operands(m, n, k, device, seed=m * 7 + n * 3 + k)
     d = torch.full((m, n), POISON, dtype=output, device=device)
     reference = a.exact @ b.exact.T
@@ -32,7 +30,7 @@ def check(m: int, n: int, k: int, output: torch.dtype, device: torch.device, *, 
         c = (torch.randn(m, n, device=device) * float(reference.std() if m * n > 1 else 1)).to(output)
         reference = reference + c.double()
     deep_gemm.fp8_gemm_nt(a.pair, b.pair, d, c)
-    return relative_error(d, reference, typical_norm(a, b))
+    return relative_error(d, reference, typical_norm(a, b)) / tolerance(reference, output)
 
 
 @pytest.fixture(params=CONFIGS)
@@ -52,20 +50,20 @@ def test_every_configuration_agrees_for_its_tails(config: _C.Config, device: tor
         for m, n, k, with_c in product(rows, columns, DEPTHS, (False, True))
     }
     worst = max(errors, key=lambda case: errors[case])
-    assert errors[worst] < TOLERANCE[output], f"(m, n, k, with c) {worst}: error {errors[worst]:.2e}"
+    assert errors[worst] < 1, f"(m, n, k, with c) {worst}: {errors[worst]:.2f} of the tolerance"
 
 
 def test_every_configuration_agrees_for_many_tiles(config: _C.Config, device: torch.device) -> None:
     """Several tiles a block and ragged edges: persistence and the order of tiles lose and repeat none."""
     output = {2: torch.bfloat16, 4: torch.float32}[config["output_bytes"]]
-    assert check(4096 + 65, 3072 + 24, 640, output, device) < TOLERANCE[output]
+    assert check(4096 + 65, 3072 + 24, 640, output, device) < 1
 
 
 @pytest.mark.parametrize("output", OUTPUTS, ids=str)
 @pytest.mark.parametrize(("m", "n", "k"), [(4096, 2112, 7168), (1024, 24576, 1536), (8192, 7168, 2048), (64, 7168, 16384)])
 def test_agrees_for_published_shapes(m: int, n: int, k: int, output: torch.dtype, device: torch.device) -> None:
     """Many tiles a block: persistence and the order of tiles lose and repeat none."""
-    assert check(m, n, k, output, device) < TOLERANCE[output]
+    assert check(m, n, k, output, device) < 1
 
 
 def test_agrees_for_random_problems(device: torch.device) -> None:
@@ -74,7 +72,7 @@ def test_agrees_for_random_problems(device: torch.device) -> None:
     for _ in range(200):
         m, n, k16 = (int(torch.randint(1, high, (), generator=generator)) for high in (600, 600, 130))
         output = OUTPUTS[int(torch.randint(0, 2, (), generator=generator))]
-        assert check(m, n, 16 * k16, output, device) < TOLERANCE[output], (m, n, 16 * k16, output)
+        assert check(m, n, 16 * k16, output, device) < 1, (m, n, 16 * k16, output)
 
 
 @pytest.mark.parametrize("layout", ["mn_major", "strided"])
@@ -101,7 +99,7 @@ def test_writes_only_its_rows_and_columns(device: torch.device) -> None:
         whole = torch.full((80, 160), 7.0, dtype=torch.bfloat16, device=device)
         window = whole[2:72, offset : offset + 136]
         deep_gemm.fp8_gemm_nt(a.pair, b.pair, window)
-        assert relative_error(window, a.exact @ b.exact.T) < TOLERANCE[torch.bfloat16]
+        assert relative_error(window, a.exact @ b.exact.T) < tolerance(a.exact @ b.exact.T, torch.bfloat16)
         window.fill_(7.0)
         assert bool((whole == 7.0).all())
 
@@ -113,7 +111,7 @@ def test_c_may_be_d(output: torch.dtype, device: torch.device) -> None:
     d = (torch.randn(200, 300, device=device) * 50).to(output)
     reference = a.exact @ b.exact.T + d.double()
     deep_gemm.fp8_gemm_nt(a.pair, b.pair, d, d)
-    assert relative_error(d, reference) < TOLERANCE[output]
+    assert relative_error(d, reference) < tolerance(reference, output)
 
 
 def test_empty_problems_return_and_k_of_zero_gives_c_or_zero(device: torch.device) -> None:
@@ -142,7 +140,7 @@ def test_follows_the_current_stream(device: torch.device) -> None:
         late.copy_(a.values)
         deep_gemm.fp8_gemm_nt((late, a.scales), b.pair, d)
     stream.synchronize()
-    assert relative_error(d, a.exact @ b.exact.T) < TOLERANCE[torch.bfloat16]
+    assert relative_error(d, a.exact @ b.exact.T) < tolerance(a.exact @ b.exact.T, torch.bfloat16)
 
 
 def test_is_captured_by_a_graph(device: torch.device) -> None:
@@ -161,7 +159,7 @@ def test_is_captured_by_a_graph(device: torch.device) -> None:
         values.copy_(source.values)
         scales.copy_(source.scales)
         graph.replay()
-        assert relative_error(d, source.exact @ b.exact.T) < TOLERANCE[torch.float32]
+        assert relative_error(d, source.exact @ b.exact.T) < tolerance(source.exact @ b.exact.T, torch.float32)
 
 
 def test_is_deterministic(device: torch.device) -> None:

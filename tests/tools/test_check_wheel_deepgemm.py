@@ -42,6 +42,15 @@ def test_a_faulty_wheel_gives_every_fault_and_a_code(tmp_path: Path) -> None:
     assert "Traceback" not in done.stderr
 
 
+def test_a_bare_interpreter_is_told_what_it_lacks(tmp_path: Path) -> None:
+    """Without site-packages there is no `packaging`: one line says how to get it."""
+    command = (sys.executable, "-S", str(COMMAND), "x.whl")
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == check_wheel_deepgemm.PackagingMissingError.exit_code
+    assert "--with packaging" in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
 def test_json_is_printed_for_faulty_wheels_as_well(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -23,6 +23,8 @@ from tools.wheel.policy import Policy
 
 MODES = (0o644, 0o755)
 UNSAFE = re.compile(r"[\\\x00-\x1f\x7f]|^[A-Za-z]:")
+# What every installer can unpack.
+METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 # What zipfile raises for damaged, encrypted or unknown members.
 DAMAGE = (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError, NotImplementedError)
 
@@ -43,12 +45,7 @@ def read_archive(wheel: Path, policy: Policy) -> tuple[Contents, tuple[Finding, 
             members = [info for info in archive.infolist() if not info.filename.endswith("/")]
             _refuse_bomb(wheel, members, policy)
             findings = [*_size(wheel, policy), *_names(archive.infolist()), *_modes(members)]
-            files: dict[str, bytes] = {}
-            for member in members:
-                try:
-                    files.setdefault(member.filename, archive.read(member))
-                except DAMAGE as error:
-                    findings.append(_fault(member, "a member that unpacks", f"damage: {error}"))
+            files, damage = _unpack(archive, members)
     except (*DAMAGE, ValueError) as error:
         raise WheelUnreadableError(
             f"{wheel}: expected a wheel archive, found {error}; build one with `uv build --wheel`"
@@ -56,7 +53,7 @@ def read_archive(wheel: Path, policy: Policy) -> tuple[Contents, tuple[Finding, 
     contents = Contents(
         subject=wheel.name, kind="wheel", files=files, dist_info=_only_dist_info(files)
     )
-    return contents, tuple(findings)
+    return contents, (*findings, *damage)
 
 
 def unsafe_reason(name: str) -> str | None:
@@ -105,6 +102,23 @@ def _modes(members: Sequence[zipfile.ZipInfo]) -> Iterator[Finding]:
         mode = member.external_attr >> 16
         if not stat.S_ISLNK(mode) and (stat.S_IMODE(mode) not in MODES or mode >> 12 not in (0, 8)):
             yield _fault(member, "a regular file of mode 0644 or 0755", f"mode {mode:07o}")
+
+
+def _unpack(
+    archive: zipfile.ZipFile, members: Sequence[zipfile.ZipInfo]
+) -> tuple[dict[str, bytes], list[Finding]]:
+    files: dict[str, bytes] = {}
+    findings: list[Finding] = []
+    for member in members:
+        if member.compress_type not in METHODS:
+            found = f"method {member.compress_type}"
+            findings.append(_fault(member, "a stored or deflated member", found))
+            continue
+        try:
+            files.setdefault(member.filename, archive.read(member))
+        except DAMAGE as error:
+            findings.append(_fault(member, "a member that unpacks", f"damage: {error}"))
+    return files, findings
 
 
 def _only_dist_info(files: dict[str, bytes]) -> str | None:

@@ -79,7 +79,7 @@ def _check_loading(binary: Binary, policy: Policy) -> Iterator[Finding]:
     if elf.type != ET_DYN:
         yield _fault(binary, f"a shared object (type {ET_DYN})", f"type {elf.type}")
     if elf.executable_stack:
-        yield _fault(binary, "a stack without execution", "PT_GNU_STACK with PF_X")
+        yield _fault(binary, "a stack without execution", "one with (PT_GNU_STACK)")
     for name in elf.needed:
         if name not in policy.needed and name != policy.library:
             expected = f"to need nothing but {policy.library} and the C and C++ runtime"

@@ -93,7 +93,7 @@ class Elf:
             soname=next(iter(names[DT_SONAME]), None),
             rpath=next(iter(names[DT_RPATH]), None),
             runpath=next(iter(names[DT_RUNPATH]), None),
-            executable_stack=any(s.type == PT_GNU_STACK and s.flags & PF_X for s in image.segments),
+            executable_stack=_executable_stack(image),
             defined=defined,
             undefined=undefined,
             version_needs=tuple(needs.values()),
@@ -104,6 +104,12 @@ class Elf:
         """Return the NUL-terminated text that a data symbol holds."""
         data = self.image.at(symbol.address, symbol.size, f"symbol {symbol.name}")
         return self.image.text(data, 0)
+
+
+def _executable_stack(image: Image) -> bool:
+    # A file that says nothing (assembly without .note.GNU-stack) gets one from the loader.
+    flags = [segment.flags for segment in image.segments if segment.type == PT_GNU_STACK]
+    return not flags or any(flag & PF_X for flag in flags)
 
 
 def _dynamic(image: Image) -> dict[int, list[int]]:

@@ -120,6 +120,15 @@ PyObject* py_get_num_sms(PyObject*, PyObject* device) {
   return PyLong_FromLong(count);
 }
 
+PyObject* py_set_pdl(PyObject*, PyObject* value) {
+  const int allowed = PyObject_IsTrue(value);
+  if (allowed < 0) return nullptr;
+  deep_gemm_set_dependent_launch(allowed != 0);
+  Py_RETURN_NONE;
+}
+
+PyObject* py_get_pdl(PyObject*, PyObject*) { return PyBool_FromLong(deep_gemm_dependent_launch()); }
+
 PyObject* py_force_config(PyObject*, PyObject* name) {
   if (name == Py_None) {
     deep_gemm_force_config(-1);
@@ -151,6 +160,8 @@ PyMethodDef methods[] = {
      "self_test(): check configurations, cubins and schedules without a GPU; counts of what was checked."},
     {"set_num_sms", py_set_num_sms, METH_O, "set_num_sms(limit): blocks a launch may have; 0 for all."},
     {"get_num_sms", py_get_num_sms, METH_O, "get_num_sms(device): the limit, or the device's multiprocessors."},
+    {"set_pdl", py_set_pdl, METH_O, "set_pdl(allowed): programmatic dependent launch of later calls."},
+    {"get_pdl", py_get_pdl, METH_NOARGS, "get_pdl(): whether it is set."},
     {"force_config", py_force_config, METH_O,
      "force_config(name): use only this configuration, for tuning; None: choose for each problem."},
     {nullptr, nullptr, 0, nullptr},

@@ -27,6 +27,10 @@ void deep_gemm_set_multiprocessor_limit(int limit) { Settings::get().multiproces
 
 int deep_gemm_multiprocessor_limit() { return Settings::get().multiprocessors.load(); }
 
+void deep_gemm_set_dependent_launch(bool allowed) { Settings::get().dependent_launch.store(allowed); }
+
+bool deep_gemm_dependent_launch() { return Settings::get().dependent_launch.load(); }
+
 void deep_gemm_force_config(int index) { Settings::get().forced_config.store(index); }
 
 bool deep_gemm_multiprocessors(int device, int* count, Status* status) {

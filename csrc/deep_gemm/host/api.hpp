@@ -22,6 +22,10 @@ DEEP_GEMM_EXPORT deep_gemm::Estimate deep_gemm_estimate(std::size_t index, const
 // Blocks that a launch may have at most; 0 stands for all multiprocessors of the device.
 DEEP_GEMM_EXPORT void deep_gemm_set_multiprocessor_limit(int limit);
 DEEP_GEMM_EXPORT int deep_gemm_multiprocessor_limit();
+// Programmatic dependent launch: a launch may begin its set-up beside the end of the stream's last kernel.
+DEEP_GEMM_EXPORT void deep_gemm_set_dependent_launch(bool allowed);
+DEEP_GEMM_EXPORT bool deep_gemm_dependent_launch();
+
 // The only configuration to use, for tuning; -1: choose for each problem.
 DEEP_GEMM_EXPORT void deep_gemm_force_config(int index);
 DEEP_GEMM_EXPORT bool deep_gemm_multiprocessors(int device, int* count, deep_gemm::Status* status);

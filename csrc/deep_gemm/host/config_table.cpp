@@ -83,9 +83,10 @@ TileSchedule schedule_of(const KernelConfig& config, const Problem& problem) {
   // A band of 1024 rows of A and the columns of one wave stay in L2.
   constexpr std::int64_t kBandRows = 1024;
   const std::int64_t rows = std::int64_t{config.tile_m} * config.cluster_m;
-  return {static_cast<std::uint32_t>(divide_up(problem.m, rows)),
-          static_cast<std::uint32_t>(divide_up(problem.n, std::int64_t{config.tile_n} * config.cluster_n)),
-          static_cast<std::uint32_t>(std::max<std::int64_t>(1, kBandRows / rows))};
+  return TileSchedule::of(
+      static_cast<std::uint32_t>(divide_up(problem.m, rows)),
+      static_cast<std::uint32_t>(divide_up(problem.n, std::int64_t{config.tile_n} * config.cluster_n)),
+      static_cast<std::uint32_t>(std::max<std::int64_t>(1, kBandRows / rows)));
 }
 
 }  // namespace deep_gemm

@@ -25,7 +25,7 @@ bool check_e4m3(const TensorView& tensor, Status& status) {
   if (k % kAlignmentBytes != 0)
     return status.refuse("%s: expected k a multiple of 16, got shape (%" PRId64 ", %" PRId64 ")", tensor.name,
                          tensor.shape[0], k);
-  if (row_stride(tensor) % kAlignmentBytes != 0)
+  if (k > 0 && row_stride(tensor) % kAlignmentBytes != 0)
     return status.refuse("%s: expected a row stride that is a multiple of 16, got %" PRId64, tensor.name,
                          row_stride(tensor));
   return true;
@@ -70,6 +70,16 @@ MapRequest operand_map(const TensorView& tensor, int box_rows) {
           row_stride(tensor), box_rows, kTileK};
 }
 
+// MN-major and aligned, as get_mn_major_tma_aligned_tensor makes it: then a row of the map is one k step.
+bool can_copy_scales(const TensorView& scale) {
+  return scale.strides[0] == 1 && scale.strides[1] % 4 == 0 && scale.strides[1] >= scale.shape[0] &&
+         reinterpret_cast<std::uintptr_t>(scale.data) % kAlignmentBytes == 0;
+}
+
+MapRequest scale_map(const TensorView& scale, int box) {
+  return {scale.name, scale.data, CU_TENSOR_MAP_DATA_TYPE_FLOAT32, 4, scale.shape[1], scale.shape[0], scale.strides[1], 1, box};
+}
+
 MapRequest output_map(const TensorView& d, const KernelConfig& config) {
   const CUtensorMapDataType type =
       d.type == ElementType::kBf16 ? CU_TENSOR_MAP_DATA_TYPE_BFLOAT16 : CU_TENSOR_MAP_DATA_TYPE_FLOAT32;
@@ -90,10 +100,13 @@ bool make_arguments(const Driver& driver, const Fp8GemmOperands& operands, const
   arguments.k_steps = static_cast<std::uint32_t>(scale_columns(problem.k));
   arguments.store_rows_unaligned = arguments.d_stride * config.output_bytes % kAlignmentBytes != 0;
   arguments.schedule = schedule_of(config, problem);
+  arguments.scale_a_strided = !can_copy_scales(operands.scale_a);
   // With k = 0 no operand is read and there is nothing that a map could describe.
   if (problem.k > 0 &&
       (!encode_tensor_map(driver, operand_map(operands.a, config.tile_m / config.cluster_n), arguments.a, status) ||
-       !encode_tensor_map(driver, operand_map(operands.b, config.tile_n / config.cluster_m), arguments.b, status)))
+       !encode_tensor_map(driver, operand_map(operands.b, config.tile_n / config.cluster_m), arguments.b, status) ||
+       (!arguments.scale_a_strided &&
+        !encode_tensor_map(driver, scale_map(operands.scale_a, config.tile_m), arguments.scale_a_map, status))))
     return false;
   return arguments.store_rows_unaligned ||
          encode_tensor_map(driver, output_map(operands.d, config), arguments.d, status);
@@ -122,11 +135,18 @@ bool launch(const Driver& driver, CUfunction function, const KernelConfig& confi
   launch_config.blockDimZ = 1;
   launch_config.sharedMemBytes = static_cast<unsigned>(config.shared_bytes());
   launch_config.hStream = static_cast<CUstream>(stream);
-  CUlaunchAttribute cluster{};
-  cluster.id = CU_LAUNCH_ATTRIBUTE_CLUSTER_DIMENSION;
-  cluster.value.clusterDim = {static_cast<unsigned>(config.cluster()), 1, 1};
-  launch_config.attrs = &cluster;
-  launch_config.numAttrs = config.cluster() > 1 ? 1 : 0;
+  CUlaunchAttribute attributes[2] = {};
+  launch_config.attrs = attributes;
+  if (config.cluster() > 1) {
+    CUlaunchAttribute& attribute = attributes[launch_config.numAttrs++];
+    attribute.id = CU_LAUNCH_ATTRIBUTE_CLUSTER_DIMENSION;
+    attribute.value.clusterDim = {static_cast<unsigned>(config.cluster()), 1, 1};
+  }
+  if (Settings::get().dependent_launch.load(std::memory_order_relaxed)) {
+    CUlaunchAttribute& attribute = attributes[launch_config.numAttrs++];
+    attribute.id = CU_LAUNCH_ATTRIBUTE_PROGRAMMATIC_STREAM_SERIALIZATION;
+    attribute.value.programmaticStreamSerializationAllowed = 1;
+  }
   void* parameters[] = {&arguments};
   return driver.succeeded(driver.launch_kernel(&launch_config, function, parameters, nullptr), "fp8_gemm_nt", status);
 }

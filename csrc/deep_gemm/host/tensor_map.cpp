@@ -6,7 +6,8 @@ namespace {
 CUtensorMapSwizzle swizzle_of(std::int64_t bytes) {
   if (bytes == 128) return CU_TENSOR_MAP_SWIZZLE_128B;
   if (bytes == 64) return CU_TENSOR_MAP_SWIZZLE_64B;
-  return CU_TENSOR_MAP_SWIZZLE_32B;
+  if (bytes == 32) return CU_TENSOR_MAP_SWIZZLE_32B;
+  return CU_TENSOR_MAP_SWIZZLE_NONE;
 }
 
 }  // namespace

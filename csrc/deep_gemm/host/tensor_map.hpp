@@ -17,7 +17,7 @@ struct MapRequest {
   std::int64_t columns;
   std::int64_t row_stride;  // elements; times element_bytes a multiple of 16
   int box_rows;
-  int box_columns;  // times element_bytes is the swizzle's width: 32, 64 or 128 bytes
+  int box_columns;  // times element_bytes is the swizzle's width, 32, 64 or 128 bytes; wider: no swizzle
 };
 
 bool encode_tensor_map(const Driver& driver, const MapRequest& request, TensorMap& map, Status& status);

@@ -35,13 +35,14 @@ struct KernelConfig {
   DEEP_GEMM_HOST_DEVICE constexpr int cluster() const { return cluster_m * cluster_n * split_k; }
   // Blocks that write into each other's stages.
   DEEP_GEMM_HOST_DEVICE constexpr int sharers() const { return cluster_m * cluster_n; }
-  DEEP_GEMM_HOST_DEVICE constexpr int consumers() const { return tile_m == kWgmmaRows ? 1 : 2; }
+  DEEP_GEMM_HOST_DEVICE constexpr int consumers() const { return tile_m == 256 ? 2 : tile_m / kWgmmaRows; }
   // wgmmas below each other in one consumer warp group.
   DEEP_GEMM_HOST_DEVICE constexpr int waves() const { return tile_m / kWgmmaRows / consumers(); }
   DEEP_GEMM_HOST_DEVICE constexpr int threads() const { return (consumers() + 1) * kWarpGroupThreads; }
   DEEP_GEMM_HOST_DEVICE constexpr int a_stage_bytes() const { return tile_m * kTileK; }
   DEEP_GEMM_HOST_DEVICE constexpr int b_stage_bytes() const { return tile_n * kTileK; }
   DEEP_GEMM_HOST_DEVICE constexpr int operand_stage_bytes() const { return a_stage_bytes() + b_stage_bytes(); }
+  DEEP_GEMM_HOST_DEVICE constexpr int scale_stage_bytes() const { return tile_m * 4; }
 
   // Columns of one panel of the output tile in shared memory: as wide as a 128-byte swizzle allows.
   DEEP_GEMM_HOST_DEVICE constexpr int panel_columns() const {
@@ -53,8 +54,15 @@ struct KernelConfig {
 
   DEEP_GEMM_HOST_DEVICE constexpr int panels() const { return tile_n / panel_columns(); }
 
-  // Panels that a consumer writes between two waits: all, or one where the operands leave no more room.
-  DEEP_GEMM_HOST_DEVICE constexpr int resident_panels() const { return waves() == 1 ? panels() : 1; }
+  // Registers of a thread after the roles have parted (setmaxnreg): 65,536 a multiprocessor in all.
+  DEEP_GEMM_HOST_DEVICE constexpr int producer_registers() const { return consumers() == 3 ? 32 : 40; }
+  DEEP_GEMM_HOST_DEVICE constexpr int consumer_registers() const { return consumers() == 3 ? 160 : 232; }
+
+  // Panels that a consumer writes between two waits: of all its rows, of 64 rows, or one, as many as find room.
+  DEEP_GEMM_HOST_DEVICE constexpr int resident_panels() const {
+    const int room = (kMaxSharedBytes - pipeline_bytes()) / (consumers() * kWgmmaRows * panel_bytes());
+    return room >= waves() * panels() ? waves() * panels() : room >= panels() ? panels() : 1;
+  }
 
   // Chunks of 8 columns that one block of a split adds up and stores.
   DEEP_GEMM_HOST_DEVICE constexpr int slice_chunks() const { return (tile_n / 8 + split_k - 1) / split_k; }
@@ -66,22 +74,30 @@ struct KernelConfig {
                         : split_k * slice_chunks() * tile_m * 8 * 4;
   }
 
-  // How many 128-wide blocks of scale_b one tile can touch.
-  DEEP_GEMM_HOST_DEVICE constexpr int scale_b_blocks() const {
-    int offset = kScaleGranularity;  // the greatest common divisor of tile_n and the granularity
-    while (tile_n % offset != 0) offset /= 2;
-    return (kScaleGranularity - offset + tile_n + kScaleGranularity - 1) / kScaleGranularity;
+  // A tile's first column stands at a multiple of this inside of its 128-wide block of scale_b: the greatest common
+  // divisor of both widths.
+  DEEP_GEMM_HOST_DEVICE constexpr int tile_offset_divisor() const {
+    int divisor = kScaleGranularity;
+    while (tile_n % divisor != 0) divisor /= 2;
+    return divisor;
   }
 
-  // Operands, scale factors and two barriers a stage, epilogue, the barrier of the parts.
-  DEEP_GEMM_HOST_DEVICE constexpr int shared_bytes() const {
-    return stages * (operand_stage_bytes() + tile_m * 4 + 2 * 4 + 2 * 8) + epilogue_bytes() + 8;
+  // How many 128-wide blocks of scale_b one tile can touch.
+  DEEP_GEMM_HOST_DEVICE constexpr int scale_b_blocks() const {
+    return (2 * kScaleGranularity - tile_offset_divisor() + tile_n - 1) / kScaleGranularity;
   }
+
+  // Operands, scale factors and two barriers a stage, the barrier of the parts, alignment of the scale factors.
+  DEEP_GEMM_HOST_DEVICE constexpr int pipeline_bytes() const {
+    return stages * (operand_stage_bytes() + scale_stage_bytes() + 2 * 8) + 8 + 128;
+  }
+  DEEP_GEMM_HOST_DEVICE constexpr int shared_bytes() const { return pipeline_bytes() + epilogue_bytes(); }
 };
 
 // The first rule that a configuration breaks, or nullptr.
 DEEP_GEMM_HOST_DEVICE constexpr const char* invalid_reason(const KernelConfig& config) {
-  if (config.tile_m != 64 && config.tile_m != 128 && config.tile_m != 256) return "tile_m: expected 64, 128 or 256";
+  if (config.tile_m < 64 || config.tile_m > 256 || config.tile_m % kWgmmaRows != 0)
+    return "tile_m: expected 64, 128, 192 or 256";
   if (config.tile_n < 16 || config.tile_n > 256 || config.tile_n % 16 != 0)
     return "tile_n: expected a multiple of 16 from 16 to 256";
   if (config.output_bytes != 2 && config.output_bytes != 4) return "output_bytes: expected 2 or 4";
@@ -90,7 +106,7 @@ DEEP_GEMM_HOST_DEVICE constexpr const char* invalid_reason(const KernelConfig& c
   if (config.split_k < 1 || config.cluster() > kMaxCluster) return "split_k: expected clusters of 1 to 8 blocks";
   if (config.tile_n % (config.cluster_m * 8) != 0) return "tile_n: expected multicast parts of whole swizzle periods";
   if (config.scale_b_blocks() > 2) return "tile_n: touches more than two blocks of scale_b";
-  if ((config.waves() + 1) * config.tile_n / 2 > 208) return "registers: the accumulators of a consumer do not fit";
+  if ((config.waves() + 1) * config.tile_n / 2 > (config.consumers() == 3 ? 136 : 208)) return "registers: the accumulators of a consumer do not fit";
   if (config.shared_bytes() > kMaxSharedBytes) return "shared memory: more than 227 KiB";
   return nullptr;
 }

@@ -7,6 +7,25 @@
 
 namespace deep_gemm {
 
+// Division of numbers below 2^31 by one that is known beforehand: a multiplication and a shift.
+// Source: Granlund and Montgomery, "Division by invariant integers using multiplication", PLDI 1994, theorem 4.2.
+struct Divisor {
+  std::uint32_t value;
+  std::uint32_t magic;
+  std::uint32_t shift;
+
+  static constexpr Divisor of(std::uint32_t value) {
+    std::uint32_t shift = 0;
+    while ((std::uint64_t{1} << shift) < value) ++shift;
+    const std::uint64_t scaled = (std::uint64_t{1} << (31 + shift)) + value - 1;
+    return {value, static_cast<std::uint32_t>(scaled / value), shift};
+  }
+
+  DEEP_GEMM_HOST_DEVICE constexpr std::uint32_t quotient(std::uint32_t number) const {
+    return static_cast<std::uint32_t>((std::uint64_t{number} * magic) >> 31 >> shift);
+  }
+};
+
 struct TileCoordinate {
   std::uint32_t m;  // in tiles
   std::uint32_t n;
@@ -17,16 +36,23 @@ struct TileCoordinate {
 struct TileSchedule {
   std::uint32_t tiles_m;
   std::uint32_t tiles_n;
-  std::uint32_t band;
+  Divisor band;           // rows of tiles
+  Divisor last_band;      // rows of the last band
+  Divisor tiles_in_band;  // band * tiles_n
+
+  static constexpr TileSchedule of(std::uint32_t tiles_m, std::uint32_t tiles_n, std::uint32_t band) {
+    const std::uint32_t rest = tiles_m % band;
+    return {tiles_m, tiles_n, Divisor::of(band), Divisor::of(rest == 0 ? band : rest), Divisor::of(band * tiles_n)};
+  }
 
   DEEP_GEMM_HOST_DEVICE constexpr std::uint32_t tiles() const { return tiles_m * tiles_n; }
 
   DEEP_GEMM_HOST_DEVICE constexpr TileCoordinate at(std::uint32_t index) const {
-    const std::uint32_t tiles_in_band = band * tiles_n;
-    const std::uint32_t first_m = index / tiles_in_band * band;
-    const std::uint32_t rows = tiles_m - first_m < band ? tiles_m - first_m : band;
-    const std::uint32_t inside = index % tiles_in_band;
-    return {first_m + inside % rows, inside / rows};
+    const std::uint32_t first_m = tiles_in_band.quotient(index) * band.value;
+    const std::uint32_t inside = index - first_m * tiles_n;
+    const Divisor& rows = first_m + band.value <= tiles_m ? band : last_band;
+    const std::uint32_t n = rows.quotient(inside);
+    return {first_m + inside - n * rows.value, n};
   }
 };
 

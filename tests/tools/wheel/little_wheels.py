@@ -74,6 +74,18 @@ def extension(
     return shared_object(source, *(flag for flag in (*link, *flags) if flag), beside=beside)
 
 
+def needing(soname: str, version: str) -> bytes:
+    """Return a shared object that needs one version of one library, whatever this machine has."""
+    stub = shared_object(
+        "int wanted(void) { return 1; }",
+        "-nostdlib",
+        f"-Wl,-soname,{soname}",
+        f"{version} {{ global: wanted; }};",
+    )
+    source = "int wanted(void); int use(void) { return wanted(); }"
+    return shared_object(source, "-nostdlib", "-l:stub.so", beside=(("stub.so", stub),))
+
+
 def exact(minor: int) -> str:
     """Return the SOABI of CPython 3.`minor`."""
     return f"cpython-3{minor}-x86_64-linux-gnu"

@@ -88,6 +88,16 @@ def test_a_damaged_member_is_a_fault_and_the_others_are_read(tmp_path: Path) -> 
     assert "vllm/__init__.py" in contents.files
 
 
+def test_a_member_that_few_can_unpack_is_a_fault(tmp_path: Path) -> None:
+    """Only stored and deflated members are for every installer."""
+    pytest.importorskip("bz2", reason="needs a CPython with bz2 to write such a member")
+    info = member("vllm/data.txt")
+    info.compress_type = zipfile.ZIP_BZIP2
+    assert faults(write_wheel(tmp_path, FILES, extra=[(info, b"x")])) == [
+        "vllm/data.txt: expected a stored or deflated member, found method 12"
+    ]
+
+
 def test_a_wheel_above_the_limit_is_a_fault(tmp_path: Path) -> None:
     """The size of the archive is held against the policy's limit."""
     wheel = write_wheel(tmp_path, FILES)

@@ -19,6 +19,7 @@ from tools.wheel.elf import (
     DT_VERNEED,
     DT_VERNEEDNUM,
     PT_DYNAMIC,
+    PT_GNU_STACK,
     Elf,
 )
 from tools.wheel.elf_image import HEADER, PROGRAM_HEADER, PT_LOAD, ElfError, Image
@@ -115,8 +116,12 @@ def test_each_kind_of_hash_table_tells_the_number_of_symbols(style: str) -> None
 
 
 def test_an_executable_stack_is_seen() -> None:
-    """PT_GNU_STACK with the execution flag is reported."""
+    """PT_GNU_STACK with the execution flag is reported, and so is its absence."""
     assert Elf.parse(shared_object(SOURCE, "-Wl,-z,execstack")).executable_stack
+    data = shared_object(SOURCE)
+    silent = [i for i, s in enumerate(Image.parse(data).segments) if s.type == PT_GNU_STACK]
+    assert not Elf.parse(data).executable_stack
+    assert Elf.parse(patched(data, 64 + 56 * silent[0], "<I", 0)).executable_stack
 
 
 def test_no_truncation_escapes_as_another_error() -> None:

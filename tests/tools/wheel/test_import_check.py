@@ -170,6 +170,15 @@ def test_all_failures_are_collected(tmp_path: Path) -> None:
         check_imports(tmp_path / "gone.whl", [alone])
 
 
+def test_an_absent_uv_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without uv nothing can be installed, and the error says where it was looked for."""
+    wheel, python = wheel_of(tmp_path, module()), environment(tmp_path / "one")
+    monkeypatch.delenv("UV", raising=False)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(ImportCheckError, match=r"uv: expected it in \$UV or on PATH"):
+        check_imports(wheel, [python])
+
+
 def test_other_bytes_than_the_wheels_are_a_failure(tmp_path: Path) -> None:
     """An installation that is not what the wheel holds is not trusted."""
     python = environment(tmp_path / "one")

@@ -13,8 +13,8 @@ import pytest
 from tests.tools.wheel.little_wheels import (
     library,
     metadata_files,
+    needing,
     needs_compiler,
-    shared_object,
     write_wheel,
 )
 from tools.wheel.elf import Elf
@@ -35,18 +35,6 @@ CASES = [
     ("libstdc++.so.6", "CXXABI_1.3.13", 34),
     ("libgcc_s.so.1", "GCC_12.0.0", 35),
 ]
-
-
-def needing(soname: str, version: str) -> bytes:
-    """Return a shared object that needs one version of one library, whatever this machine has."""
-    stub = shared_object(
-        "int wanted(void) { return 1; }",
-        "-nostdlib",
-        f"-Wl,-soname,{soname}",
-        f"{version} {{ global: wanted; }};",
-    )
-    source = "int wanted(void); int use(void) { return wanted(); }"
-    return shared_object(source, "-nostdlib", "-l:stub.so", beside=(("stub.so", stub),))
 
 
 def written(folder: Path, data: bytes, name: str = "libdeep_gemm.so") -> Path:

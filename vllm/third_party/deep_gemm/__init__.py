@@ -12,13 +12,15 @@ from vllm.third_party.deep_gemm.layout import (
     get_tma_aligned_size,
     transform_sf_into_required_layout,
 )
-from vllm.third_party.deep_gemm.settings import get_num_sms, set_num_sms
+from vllm.third_party.deep_gemm.settings import get_num_sms, get_pdl, set_num_sms, set_pdl
 
 __all__ = [
     "fp8_gemm_nt",
     "get_mn_major_tma_aligned_tensor",
     "get_num_sms",
+    "get_pdl",
     "get_tma_aligned_size",
     "set_num_sms",
+    "set_pdl",
     "transform_sf_into_required_layout",
 ]

@@ -20,3 +20,13 @@ def get_num_sms() -> int:
     torch = sys.modules.get("torch")
     device = torch.cuda.current_device() if torch is not None and torch.cuda.is_available() else 0
     return _C.get_num_sms(device)
+
+
+def set_pdl(enable_pdl: bool) -> None:
+    """Let later launches begin their set-up while the stream's last kernel ends (programmatic dependent launch)."""
+    _C.set_pdl(enable_pdl)
+
+
+def get_pdl() -> bool:
+    """Return whether programmatic dependent launch is set."""
+    return _C.get_pdl()

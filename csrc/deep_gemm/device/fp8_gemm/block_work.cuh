@@ -41,15 +41,24 @@ __device__ __forceinline__ StepRange steps_of(const GemmArguments& arguments, st
   return {arguments.k_steps * rank_k / kConfig.split_k, arguments.k_steps * (rank_k + 1) / kConfig.split_k};
 }
 
-// Calls visit(tile) for each output tile of this block, in the order that all roles follow.
-template <KernelConfig kConfig, typename Visit>
-__device__ __forceinline__ void for_each_tile(const GemmArguments& arguments, ClusterPlace<kConfig> place,
-                                              Visit visit) {
-  const std::uint32_t clusters = gridDim.x / kConfig.cluster();
-  for (std::uint32_t i = blockIdx.x / kConfig.cluster(); i < arguments.schedule.tiles(); i += clusters) {
-    const TileCoordinate corner = arguments.schedule.at(i);
-    visit(TileCoordinate{corner.m * kConfig.cluster_m + place.m, corner.n * kConfig.cluster_n + place.n});
+// The output tiles of this block, in the order that all roles follow.
+template <KernelConfig kConfig>
+class TileWalk {
+ public:
+  __device__ TileWalk(const GemmArguments& arguments, ClusterPlace<kConfig> place)
+      : schedule_(arguments.schedule), place_(place), index_(blockIdx.x / kConfig.cluster()) {}
+
+  __device__ bool inside() const { return index_ < schedule_.tiles(); }
+  __device__ void advance() { index_ += gridDim.x / kConfig.cluster(); }
+  __device__ TileCoordinate tile() const {
+    const TileCoordinate corner = schedule_.at(index_);
+    return {corner.m * kConfig.cluster_m + place_.m, corner.n * kConfig.cluster_n + place_.n};
   }
-}
+
+ private:
+  const TileSchedule& schedule_;
+  ClusterPlace<kConfig> place_;
+  std::uint32_t index_;
+};
 
 }  // namespace deep_gemm

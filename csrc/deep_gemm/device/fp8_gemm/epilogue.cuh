@@ -1,4 +1,4 @@
-// The epilogue of a block that has all of k: add C, convert, write 64 rows of the output tile at a time.
+// The epilogue of a block that has all of k: add C, convert, write the output tile.
 //
 // Rows that are 16-byte aligned leave through shared memory and a bulk tensor copy, which runs on while the next tile
 // is multiplied; other rows (n * sizeof(d) not a multiple of 16) are stored from the registers.
@@ -45,27 +45,29 @@ __device__ __forceinline__ void write_panel(const float* values, std::uint32_t b
 }
 
 template <KernelConfig kConfig>
-__device__ __forceinline__ void store_through_shared(const float (&sum)[kConfig.tile_n / 2],
-                                                     const GemmArguments& arguments, SharedStorage<kConfig>& shared,
-                                                     OutputRows origin, int consumer) {
+__device__ __forceinline__ void store_through_shared(const Sums<kConfig>& sums, const GemmArguments& arguments,
+                                                     SharedStorage<kConfig>& shared, OutputRows origin, int consumer) {
+  constexpr int kResident = kConfig.resident_panels();
   const bool issuer = threadIdx.x % kWarpGroupThreads == 0;
 #pragma unroll
-  for (int first = 0; first < kConfig.panels(); first += kConfig.resident_panels()) {
+  for (int first = 0; first < kConfig.waves() * kConfig.panels(); first += kResident) {
     // Order: the last store must have read the panels before they are written again.
     if (issuer) ptx::wait_stores_read();
     ptx::named_barrier_sync(1 + consumer, kWarpGroupThreads);
 #pragma unroll
-    for (int resident = 0; resident < kConfig.resident_panels(); ++resident)
-      write_panel<kConfig>(&sum[(first + resident) * kConfig.panel_columns() / 2],
-                           ptx::shared_address(shared.panel(consumer, resident)));
+    for (int panel = first; panel < first + kResident; ++panel)
+      write_panel<kConfig>(&sums[panel / kConfig.panels()][panel % kConfig.panels() * kConfig.panel_columns() / 2],
+                           ptx::shared_address(shared.panel(consumer, panel - first)));
     ptx::fence_proxy_async();
     ptx::named_barrier_sync(1 + consumer, kWarpGroupThreads);
-    if (!issuer || origin.row >= arguments.m) continue;
-    for (int resident = 0; resident < kConfig.resident_panels(); ++resident) {
-      const std::uint32_t column = origin.column + (first + resident) * kConfig.panel_columns();
-      if (column < arguments.n)
-        ptx::store_box(&arguments.d, shared.panel(consumer, resident), static_cast<std::int32_t>(column),
-                       static_cast<std::int32_t>(origin.row));
+    if (!issuer) continue;
+#pragma unroll
+    for (int panel = first; panel < first + kResident; ++panel) {
+      const std::uint32_t row = origin.row + panel / kConfig.panels() * kWgmmaRows;
+      const std::uint32_t column = origin.column + panel % kConfig.panels() * kConfig.panel_columns();
+      if (row < arguments.m && column < arguments.n)
+        ptx::store_box(&arguments.d, shared.panel(consumer, panel - first), static_cast<std::int32_t>(column),
+                       static_cast<std::int32_t>(row));
     }
     ptx::commit_stores();
   }
@@ -75,17 +77,15 @@ template <KernelConfig kConfig>
 __device__ __forceinline__ void write_tile(Sums<kConfig>& sums, const GemmArguments& arguments,
                                            SharedStorage<kConfig>& shared, TileCoordinate tile, int consumer) {
   using Output = typename OutputTypeOf<kConfig.output_bytes>::Type;
+  const std::uint32_t row = tile.m * kConfig.tile_m + consumer * kConfig.waves() * kWgmmaRows;
+  const OutputRows origin{row, tile.n * kConfig.tile_n};
 #pragma unroll
   for (int wave = 0; wave < kConfig.waves(); ++wave) {
-    const std::uint32_t row = tile.m * kConfig.tile_m + (consumer * kConfig.waves() + wave) * kWgmmaRows;
-    const OutputRows origin{row, tile.n * kConfig.tile_n};
-    if (arguments.c != nullptr) add_c<Output>(sums[wave], arguments, origin, 0);
-    if (arguments.store_rows_unaligned) {
-      store_elements<Output>(sums[wave], arguments, origin, 0);
-    } else {
-      store_through_shared<kConfig>(sums[wave], arguments, shared, origin, consumer);
-    }
+    const OutputRows rows{row + wave * kWgmmaRows, origin.column};
+    if (arguments.c != nullptr) add_c<Output>(sums[wave], arguments, rows, 0);
+    if (arguments.store_rows_unaligned) store_elements<Output>(sums[wave], arguments, rows, 0);
   }
+  if (!arguments.store_rows_unaligned) store_through_shared<kConfig>(sums, arguments, shared, origin, consumer);
 }
 
 }  // namespace deep_gemm

@@ -1,22 +1,21 @@
 // D = C + (A * scale_a) @ (B * scale_b).T on one Hopper GPU. Read this page first.
 //
 // Roles of a block (one on each multiprocessor; persistent unless k is split):
-//   consumers  the first one or two warp groups: 64 * waves rows of the output tile each
-//   operands   one thread of the last warp group: bulk tensor copies of A and B, multicast in the cluster
-//   scales     the next warp of that group: scale factors, 4 bytes at a time
+//   consumers  the first one to three warp groups: 64 * waves rows of the output tile each
+//   operands   one thread of the last warp group: bulk tensor copies of A, B and scale_a, multicast in the cluster
+//   scales     the next warp of that group, only where scale_a is not MN-major: its words one by one
 //
 // Barriers (shared memory, one pair a stage; PipelineBarriers):
-//   tile_arrived   arrivals: the operands thread with the bytes of A and B, and the 32 lanes of the scales warp
+//   tile_arrived   arrivals: the operands thread with all bytes, and the 32 lanes of the scales warp where it works
 //                  waits: consumers
 //   tile_released  arrivals: one of each consumer warp in each block that shares stages
 //                  waits: operands, scales
-//   named barriers 1, 2: one consumer's threads around its panels of the output
+//   named barriers 1 to 3: one consumer's threads around its panels of the output
 //   parts_arrived  with a split of k: the bytes of all parts that the cluster's blocks send   waits: consumers
 //   the cluster's barrier: before anyone writes to another block, and without a split before anyone leaves
 //
 // Steady state, k steps of 128 for each output tile:
-//   operands   | wait released s | copy A, B -> stage s | next stage, across tile borders, without a pause
-//   scales     | wait released s | copy scales -> stage s | next stage
+//   operands   | wait released s | copy A, B, scale_a -> stage s | next stage, across tile borders, without a pause
 //   consumer 0 | wait arrived s | wgmma x4 | wait wgmma | release s | promote |   (with two waves: wgmma, promote twice)
 //   consumer 1 |                | wgmma x4 ...            one multiplies while the other promotes
 //   at the end of a tile each consumer converts its rows and starts their store; the producers are already at the
@@ -36,16 +35,23 @@ __device__ __forceinline__ void consume(const GemmArguments& arguments, SharedSt
                                         ClusterPlace<kConfig> cluster, int consumer) {
   PipelinePlace<kConfig.stages> place(shared.barriers);
   const StepRange steps = steps_of<kConfig>(arguments, cluster.k);
-  for_each_tile<kConfig>(arguments, cluster, [&](TileCoordinate tile) {
+  TileWalk<kConfig> walk(arguments, cluster);
+  ScaleB<kConfig> scale_b(arguments, walk.tile().n, steps);
+  while (walk.inside()) {
+    const TileCoordinate tile = walk.tile();
     Sums<kConfig> sums;
-    accumulate_tile<kConfig>(sums, shared, place, steps.last - steps.first, tile.n, consumer, cluster.first_sharer());
+    accumulate_tile<kConfig>(sums, shared, place, scale_b, steps.last - steps.first, tile.n, consumer,
+                             cluster.first_sharer());
+    // Order: the next tile's first scale factors are on their way while this one is stored.
+    walk.advance();
+    scale_b = ScaleB<kConfig>(arguments, walk.tile().n, steps);
     if constexpr (kConfig.split_k == 1) {
       write_tile<kConfig>(sums, arguments, shared, tile, consumer);
     } else {
       send_parts<kConfig>(sums, shared, cluster, consumer);
       store_own_columns<kConfig>(arguments, shared, cluster, tile, consumer);
     }
-  });
+  }
   // Shared memory must outlive the last store.
   if (threadIdx.x % kWarpGroupThreads == 0) ptx::wait_stores_read();
 }
@@ -57,8 +63,8 @@ __device__ __forceinline__ void produce(const GemmArguments& arguments, SharedSt
   if (warp == 0) {
     if (ptx::elect_one()) produce_operands<kConfig>(arguments, shared, cluster);
     __syncwarp();
-  } else if (warp == 1) {
-    produce_scales<kConfig>(arguments, shared, cluster);
+  } else if (warp == 1 && arguments.scale_a_strided != 0) {
+    produce_strided_scales<kConfig>(arguments, shared, cluster);
   }
 }
 
@@ -66,11 +72,12 @@ template <KernelConfig kConfig>
 __device__ __forceinline__ void prepare(const GemmArguments& arguments, SharedStorage<kConfig>& shared,
                                         ClusterPlace<kConfig> cluster) {
   if (threadIdx.x == 0) {
-    shared.barriers.init(1 + 32, kConfig.consumers() * 4 * kConfig.sharers());
+    shared.barriers.init(arguments.scale_a_strided != 0 ? 1 + 32 : 1, kConfig.consumers() * 4 * kConfig.sharers());
     if constexpr (kConfig.split_k > 1) expect_parts<kConfig>(shared, cluster);
   } else if (threadIdx.x == 32) {
     ptx::prefetch_tensor_map(&arguments.a);
     ptx::prefetch_tensor_map(&arguments.b);
+    ptx::prefetch_tensor_map(&arguments.scale_a_map);
   }
   if constexpr (kConfig.cluster() > 1) {
     ptx::cluster_arrive();
@@ -78,6 +85,10 @@ __device__ __forceinline__ void prepare(const GemmArguments& arguments, SharedSt
   } else {
     __syncthreads();
   }
+  // With programmatic dependent launch all of the above ran beside the stream's last kernel: from here on its results
+  // are read, and what it reads is written.
+  ptx::wait_for_dependencies();
+  ptx::launch_dependents();
 }
 
 template <KernelConfig kConfig>
@@ -91,10 +102,10 @@ __device__ __forceinline__ void fp8_gemm(const GemmArguments& arguments) {
   prepare<kConfig>(arguments, shared, cluster);
 
   if (warp_group == kConfig.consumers()) {
-    if constexpr (kConfig.consumers() > 1) ptx::decrease_registers<40>();
+    if constexpr (kConfig.consumers() > 1) ptx::decrease_registers<kConfig.producer_registers()>();
     produce<kConfig>(arguments, shared, cluster);
   } else {
-    if constexpr (kConfig.consumers() > 1) ptx::increase_registers<232>();
+    if constexpr (kConfig.consumers() > 1) ptx::increase_registers<kConfig.consumer_registers()>();
     consume<kConfig>(arguments, shared, cluster, warp_group);
   }
   if constexpr (kConfig.sharers() > 1) {  // nobody leaves while another block may still copy into it

@@ -18,8 +18,7 @@ struct alignas(1024) SharedStorage {
   alignas(1024) std::uint8_t a[kConfig.stages][kConfig.a_stage_bytes()];  // (kTileM, kTileK) e4m3, 128B swizzle
   alignas(1024) std::uint8_t b[kConfig.stages][kConfig.b_stage_bytes()];  // (kTileN, kTileK) e4m3, 128B swizzle
   alignas(1024) std::uint8_t epilogue[kConfig.epilogue_bytes()];
-  float scale_a[kConfig.stages][kConfig.tile_m];  // (kTileM) f32, zero past the last row
-  float scale_b[kConfig.stages][2];               // the blocks of 128 columns that the tile touches
+  alignas(128) float scale_a[kConfig.stages][kConfig.tile_m];  // (kTileM) f32, zero past the last row
   PipelineBarriers<kConfig.stages> barriers;
   std::uint64_t parts_arrived;  // with a split: the bytes of all parts that the blocks of the cluster send us
 

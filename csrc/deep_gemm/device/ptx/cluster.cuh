@@ -1,4 +1,5 @@
-// Clusters: ranks, barriers, each other's shared memory. Source: PTX ISA, "barrier.cluster", "mapa", "st", "cp.async".
+// Blocks and grids beside this one: clusters, each other's shared memory, dependent launches, copies.
+// Source: PTX ISA, "barrier.cluster", "mapa", "st.async", "griddepcontrol", "cp.async".
 #pragma once
 
 #include <cstdint>
@@ -33,6 +34,13 @@ __device__ __forceinline__ void store_async(std::uint32_t address, float a, floa
                "f"(a), "f"(b), "f"(c), "f"(d), "r"(barrier)
                : "memory");
 }
+
+// Waits until the grids that this one depends on have ended and their writes are visible; nothing where the launch
+// was an ordinary one.
+__device__ __forceinline__ void wait_for_dependencies() { asm volatile("griddepcontrol.wait;" ::: "memory"); }
+
+// Lets the grids that depend on this one be placed.
+__device__ __forceinline__ void launch_dependents() { asm volatile("griddepcontrol.launch_dependents;" ::: "memory"); }
 
 // Copies 4 bytes to shared memory in the background; with `valid` false it writes zero and reads nothing.
 __device__ __forceinline__ void cp_async(void* target, const float* source, bool valid) {

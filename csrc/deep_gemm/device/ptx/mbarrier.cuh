@@ -45,13 +45,14 @@ __device__ __forceinline__ void mbarrier_arrive_expect(std::uint64_t* barrier, s
                : "memory");
 }
 
-// True once the phase of the given parity has completed; may suspend the thread for a while.
+// True once the phase of the given parity has completed. The last operand lets the thread sleep for up to 10 ms
+// instead of asking again and again, which would take issue slots from the consumers.
 __device__ __forceinline__ bool mbarrier_try_wait(std::uint64_t* barrier, std::uint32_t parity) {
   std::uint32_t done;
   asm volatile(
       "{\n"
       ".reg .pred p;\n"
-      "mbarrier.try_wait.parity.shared::cta.b64 p, [%1], %2;\n"
+      "mbarrier.try_wait.parity.shared::cta.b64 p, [%1], %2, 10000000;\n"
       "selp.u32 %0, 1, 0, p;\n"
       "}\n"
       : "=r"(done)

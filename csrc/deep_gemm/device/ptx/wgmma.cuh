@@ -32,6 +32,11 @@ __device__ __forceinline__ std::uint64_t swizzled_descriptor(std::uint32_t share
          (std::uint64_t{1024 >> 4} << 32) | (std::uint64_t{1} << 62);
 }
 
+// The descriptor of a matrix `bytes` further on: the address field doesn't overflow inside of one block's memory.
+__device__ __forceinline__ std::uint64_t advance(std::uint64_t descriptor, std::uint32_t bytes) {
+  return descriptor + (bytes >> 4);
+}
+
 // 32 values of k further on: 32 bytes, in the descriptor's unit of 16.
 inline constexpr std::uint64_t kDescriptorStepK32 = 32 >> 4;
 
