@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 from typing import cast
 
+from tools.errors import exit_with
 from tools.precompiled.compatibility import Library
 from tools.precompiled.install import Installer, Report
 from tools.precompiled.settings import Settings
@@ -88,3 +89,7 @@ def _glibc(version: str) -> tuple[int, int]:
     if name != "GLIBC" or not all(part.isdigit() for part in parts) or len(parts) < 2:
         return (0, 0)
     return int(parts[0]), int(parts[1])
+
+
+if __name__ == "__main__":
+    exit_with(main)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -154,6 +155,23 @@ def test_the_command_line_speaks_plainly(
     ]:
         assert run([*command, "--checkout", str(checkout)], checkout, read_library) == 0
         assert words in capsys.readouterr().out
+
+
+def test_the_package_runs_as_a_module(checkout: Path) -> None:
+    """`python -m tools.precompiled` is the command, and an error is one line and its exit code."""
+    root = Path(precompiled_install.__file__).parents[1]
+    command = [sys.executable, "-m", "tools.precompiled"]
+    options = ["--checkout", str(checkout)]
+    done = subprocess.run(
+        [*command, "status", *options], cwd=root, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout) == (0, "nothing is installed\n")
+    named = ["/nowhere/vllm-1-py3-none-any.whl", *options]
+    done = subprocess.run(
+        [*command, "plan", *named], cwd=root, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 41
+    assert done.stderr.startswith("error: /nowhere/vllm-1-py3-none-any.whl: expected a wheel")
 
 
 def test_members_narrow_the_install(checkout: Path, wheel: Path) -> None:

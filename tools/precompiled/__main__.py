@@ -1,7 +1,6 @@
-"""`python -m tools.precompiled`: the command line, composed where packages of tools may meet."""
+"""`python -m tools.precompiled`: runs the module that composes this package with the ELF reader."""
 
-from tools.errors import exit_with
-from tools.precompiled_install import main
+import runpy
 
 if __name__ == "__main__":
-    exit_with(main)
+    runpy.run_module("tools.precompiled_install", run_name="__main__")
