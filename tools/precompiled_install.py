@@ -9,6 +9,7 @@ import mmap
 import os
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import cast
 
@@ -22,8 +23,28 @@ from tools.wheel.elf import EM_X86_64, Elf
 
 ROOT = Path(__file__).resolve().parents[1]
 USE_PRECOMPILED = "VLLM_USE_PRECOMPILED"
+SAY_EACH = 1 << 24
 # Source: gABI, e_machine; named as platform.machine() does.
 MACHINES = {EM_X86_64: "x86_64", 183: "aarch64"}
+
+
+@dataclass(kw_only=True)
+class ProgressLines:
+    """A line on stderr for each further part of a download: a build frontend has no terminal."""
+
+    expected: int = 0
+    came: int = 0
+
+    def expect(self, count: int) -> None:
+        """Expect so many bytes more."""
+        self.expected += count
+
+    def advance(self, count: int) -> None:
+        """Count bytes, and say so once in a while."""
+        before, self.came = self.came, self.came + count
+        if before // SAY_EACH != self.came // SAY_EACH:
+            of = f" of {self.expected >> 20}" if self.expected else ""
+            print(f"fetched {self.came >> 20}{of} MiB", file=sys.stderr, flush=True)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -44,11 +65,13 @@ def extract_precompiled_and_patch_package(wheel_path: str | None) -> dict[str, l
     `wheel_path` is a path, URL or requirement; without one, the environment names the wheel.
     """
     settings = Settings.from_environment(wheel_path)
+    progress = ProgressLines()
     installer = Installer(
         root=ROOT,
         store=Store.from_environment(),
-        transport=Transport(offline=settings.offline),
+        transport=Transport(offline=settings.offline, on_bytes=progress.advance),
         read_library=read_library,
+        on_total=progress.expect,
     )
     report = installer.install(settings.request)
     for line in report.lines():

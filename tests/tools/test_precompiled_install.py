@@ -209,6 +209,16 @@ def test_setup_is_told_by_the_environment(
     assert data == {"vllm.third_party.deep_gemm": [Path(LIBRARY).name]}
 
 
+def test_a_long_download_is_told_in_lines(capsys: pytest.CaptureFixture[str]) -> None:
+    """One line for each 16 MiB, with what is expected where that is known."""
+    progress = precompiled_install.ProgressLines()
+    progress.advance(1 << 20)
+    progress.expect(40 << 20)
+    for _ in range(40):
+        progress.advance(1 << 20)
+    assert capsys.readouterr().err == "fetched 16 of 40 MiB\nfetched 32 of 40 MiB\n"
+
+
 @pytest.mark.parametrize(
     ("value", "wanted"), [("1", True), ("true", True), ("0", False), ("", False)]
 )

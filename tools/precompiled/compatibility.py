@@ -121,7 +121,6 @@ class Comparison:
     host: Host
     read: Callable[[Path], Library]
     torch_requirement: str = ""
-    any_torch: bool = False
 
     def check(self) -> None:
         """Check that what this interpreter would load can load. Raises: IncompatibleError."""
@@ -206,9 +205,7 @@ class Comparison:
     def _against_version(self, path: str, torch: Torch) -> Iterable[str]:
         """Refuse another version even where all symbols are there: a layout may have changed."""
         wanted = self.torch_requirement
-        if not wanted or self.any_torch:
-            return
-        if not Requirement(wanted).specifier.contains(torch.version, prereleases=True):
+        if wanted and not Requirement(wanted).specifier.contains(torch.version, prereleases=True):
             yield (
                 f"{path}: uses torch's C++ interface, built for {wanted}; installed is {torch}"
                 " (its symbols are all there: --any-torch takes the risk)"

@@ -92,13 +92,13 @@ class Installer:
         with exclusive(self.root, self.disk) as recovered:
             location = self._locate(request.source)
             directory = self._fetcher.directory(location)
-            wanted = torch_requirement(directory.metadata)
+            wanted = "" if request.any_torch else torch_requirement(directory.metadata)
             planned = self._wanting(request, location, directory)
-            self._compare(request, location, wanted, planned)
+            self._compare(location, wanted, planned)
             # Order: a download can take minutes; what the checkout says now is what counts.
             plan = self._wanting(request, location, directory)
             if plan.to_write != planned.to_write:
-                self._compare(request, location, wanted, plan)
+                self._compare(location, wanted, plan)
             self._write(location, wanted, plan)
         unknown = f"built for {wanted}; no torch is here to compare with: `verify` does it later"
         notes = (recovered, location.said, unknown if wanted and not self.host.torch else "")
@@ -167,10 +167,11 @@ class Installer:
             )
         return plan
 
-    def _compare(self, request: Request, location: Location, wanted: str, plan: Plan) -> None:
+    def _compare(self, location: Location, wanted: str, plan: Plan) -> None:
         """Fetch what is to be written and check that it all loads, unless that was done before."""
         manifest = read_manifest(self.root)
-        if not plan.to_write and manifest and manifest.checked_against == str(self.host):
+        known = manifest and (manifest.checked_against, manifest.torch_requirement)
+        if not plan.to_write and known == (str(self.host), wanted):
             return
         self._fetch(location, plan)
         binaries = {
@@ -185,7 +186,6 @@ class Installer:
             host=self.host,
             read=self.read_library,
             torch_requirement=wanted,
-            any_torch=request.any_torch,
         ).check()
 
     def _fetch(self, location: Location, plan: Plan) -> None:

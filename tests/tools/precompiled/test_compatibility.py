@@ -21,7 +21,7 @@ def findings(library: Library, *, path: str = EXTENSION, host: Host = HOST, **mo
             return replace(PLAIN, defined=frozenset({SYMBOL, "aoti_torch_one"}))
         return library
 
-    comparison = Comparison(binaries={path: Path(path)}, host=host, read=read, **more)  # type: ignore[arg-type]
+    comparison = Comparison(binaries={path: Path(path)}, host=host, read=read, **more)
     return "\n".join(comparison.findings())
 
 

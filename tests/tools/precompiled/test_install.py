@@ -28,6 +28,7 @@ from tests.tools.precompiled.wheels import (
     sources_of,
     tree,
 )
+from tools.precompiled.compatibility import Library, Torch
 from tools.precompiled.disk import Disk
 from tools.precompiled.errors import (
     BadWheelError,
@@ -227,6 +228,30 @@ def test_a_torch_that_changed_since_is_compared_again(installer: Installer, whee
     installer.install(ask(wheel))
     other = replace(installer, host=replace(installer.host, glibc=(2, 10)))
     with pytest.raises(IncompatibleError, match=r"GLIBC_2\.17"):
+        other.install(ask(wheel))
+
+
+def test_another_torch_is_accepted_by_name_and_stays_accepted(
+    installer: Installer, checkout: Path, tmp_path: Path
+) -> None:
+    """--any-torch takes the risk for this install and its verification, not for the next one."""
+    requires = "Requires-Dist: torch==2.11.0\n"
+    wheel = make_wheel(tmp_path / "wheels", metadata=requires)
+    symbol = "_ZN3c104keptEv"
+    c10 = tmp_path / "libc10.so"
+    c10.touch()
+    torch = Torch(version="2.13.0", cuda="", libraries={"libc10.so": c10})
+
+    def read(path: Path) -> Library:
+        names = frozenset({symbol})
+        return replace(PLAIN, defined=names) if path == c10 else replace(PLAIN, undefined=names)
+
+    other = replace(installer, host=replace(installer.host, torch=torch), read_library=read)
+    with pytest.raises(IncompatibleError, match="--any-torch"):
+        other.install(ask(wheel))
+    other.install(ask(wheel, any_torch=True))
+    assert verify(checkout, other.host, read) == []
+    with pytest.raises(IncompatibleError, match="--any-torch"):
         other.install(ask(wheel))
 
 
