@@ -13,6 +13,7 @@ import json
 import re
 import sys
 import types
+from contextlib import suppress
 from importlib.machinery import EXTENSION_SUFFIXES, ModuleSpec, PathFinder
 from pathlib import Path
 
@@ -39,6 +40,9 @@ def load(paths: list[str]) -> dict[str, object]:
     imported: list[str] = []
     skipped: dict[str, str] = {}
     broken: dict[str, str] = {}
+    # Where torch is, its libraries are found once it is imported.
+    with suppress(ImportError):
+        importlib.import_module("torch")
     for path in paths:
         name = module_name(path)
         if not name or name in imported:

@@ -84,7 +84,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     with tempfile.TemporaryDirectory(prefix="precompiled-") as name:
         folder = Path(name)
         with console.step(f"install {wheel} into a scratch clone"):
-            scratch = _make_scratch(folder / "proof", wheel, members)
+            scratch = _make_scratch(folder / "proof", wheel, members, options.more)
             outcome = check(scratch)
         with console.step("counter-proof: the same with protection switched off"):
             harmed = counter_proof(folder / "counter-proof", scratch)
@@ -141,17 +141,25 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="precompiled_install_check", description=main.__doc__)
     parser.add_argument("--wheel", help="path, URL or requirement; default: the newest in dist/")
     parser.add_argument("--members", action="append", metavar="PATTERN", help="only these paths")
+    parser.add_argument(
+        "--with",
+        action="append",
+        default=[],
+        dest="more",
+        metavar="REQUIREMENT",
+        help="also in the bare environment, e.g. torch==2.11.0 for binaries that need it",
+    )
     parser.add_argument("--json", action="store_true", help="print the result as JSON")
     return parser.parse_args(arguments)
 
 
-def _make_scratch(folder: Path, wheel: str, members: Sequence[str]) -> Scratch:
+def _make_scratch(folder: Path, wheel: str, members: Sequence[str], more: Sequence[str]) -> Scratch:
     clone, venv = _clone(folder), folder / "venv"
     python = venv / "bin" / "python"
     uv = str(find_uv(os.environ))
     _run([uv, "venv", "-q", "--python", sys.executable, str(venv)], cwd=folder)
     # The build requirements that a precompiled install has: it compiles nothing.
-    needs = ["setuptools", "packaging"]
+    needs = ["setuptools", "packaging", *more]
     _run([uv, "pip", "install", "-q", "-p", str(python), *needs], cwd=folder)
     path = Path(wheel)
     settings = {
