@@ -16,7 +16,7 @@ from typing import cast
 from tools.errors import exit_with
 from tools.precompiled.compatibility import Library
 from tools.precompiled.install import Installer, Report
-from tools.precompiled.settings import Settings
+from tools.precompiled.settings import Settings, is_set
 from tools.precompiled.store import Store
 from tools.precompiled.transport import Transport
 from tools.wheel.elf import EM_X86_64, Elf
@@ -56,7 +56,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def is_wanted() -> bool:
     """Say whether VLLM_USE_PRECOMPILED asks for binaries of a wheel instead of a compiler."""
-    return os.environ.get(USE_PRECOMPILED, "").strip().lower() not in {"", "0", "false", "no"}
+    return is_set(os.environ, USE_PRECOMPILED)
 
 
 def extract_precompiled_and_patch_package(wheel_path: str | None) -> dict[str, list[str]]:
