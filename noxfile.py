@@ -24,6 +24,8 @@ ROOT = Path(__file__).resolve().parent
 PYPROJECT = nox.project.load_toml(ROOT / "pyproject.toml")
 # The CPU build: kernels need a GPU machine, everything else of torch's is the same.
 TORCH = "torch==2.13.0"
+# Benchmarks that need none.
+TORCHLESS = ("build_cost", "precompiled")
 
 
 @nox.session(default=False, tags=["build"])
@@ -68,6 +70,13 @@ def typing(session: nox.Session) -> None:
     session.run("mypy", *session.posargs)
 
 
+@nox.session(default=False, tags=["check"])
+def precompiled_install_check(session: nox.Session) -> None:
+    """Prove on a scratch clone that precompiled binaries harm no source file; -- --wheel WHEEL."""
+    install(session, "tools")
+    session.run("python", "-m", "tools.precompiled_install_check", *session.posargs)
+
+
 @nox.session(default=False, tags=["gpu"])
 def h100_kernels(session: nox.Session) -> None:
     """Install -- --wheel FILE, else one built here, and run the H100 step of kernels.yaml."""
@@ -102,7 +111,7 @@ def bench(session: nox.Session) -> None:
     names = sorted(path.stem for path in (ROOT / "benchmarks").glob("*.py"))
     if not session.posargs or session.posargs[0] not in names:
         session.error(f"nox -s bench -- NAME: expected one of {', '.join(names)}")
-    install(session, "bench", *(() if session.posargs[0] == "build_cost" else (TORCH,)))
+    install(session, "bench", *(() if session.posargs[0] in TORCHLESS else (TORCH,)))
     session.run("python", f"benchmarks/{session.posargs[0]}.py", *session.posargs[1:])
 
 
