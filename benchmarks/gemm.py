@@ -78,7 +78,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     shapes = [(m, n, k) for n, k in WEIGHTS for m in ROWS if m in options.rows]
     rows = []
     print(
-        f"{'m':>6} {'n':>6} {'k':>6} {'ours':>8} {'deep_gemm':>10} {'torch':>8} {'floor':>7} {'ratio':>6} config"
+        f"{'m':>6} {'n':>6} {'k':>6} {'ours':>8} {'deep_gemm':>10} {'torch':>8} "
+        f"{'floor':>7} {'ratio':>6} config"
     )
     for shape in shapes:
         row = measure(*shape, device)
@@ -88,8 +89,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         ]
         chosen, _ = ours._C.explain(*shape, 2, ours.get_num_sms())
         print(
-            f"{row.m:6} {row.n:6} {row.k:6} {cells[0]:>8} {cells[1]:>10} {cells[2]:>8} {row.floor:7.1f} "
-            f"{row.best_peer_over_ours:6.2f} {chosen}",
+            f"{row.m:6} {row.n:6} {row.k:6} {cells[0]:>8} {cells[1]:>10} {cells[2]:>8} "
+            f"{row.floor:7.1f} {row.best_peer_over_ours:6.2f} {chosen}",
             flush=True,
         )
     for title, chosen_rows in _groups(rows):

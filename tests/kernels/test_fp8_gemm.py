@@ -217,7 +217,7 @@ def test_refuses_an_operand_on_the_cpu(operand: str, device: torch.device) -> No
     tensors = {"a": a.values, "scale_a": a.scales, "b": b.values, "scale_b": b.scales}
     tensors["d"] = torch.full((16, 16), 3.0, device=device)
     moved = {name: tensor.cpu() if name == operand else tensor for name, tensor in tensors.items()}
-    with pytest.raises(ValueError, match=f"^{operand}: expected a CUDA tensor, got a CPU one"):
+    with pytest.raises(ValueError, match=rf"^{operand}: expected a CUDA tensor, got a CPU one"):
         deep_gemm.fp8_gemm_nt(
             (moved["a"], moved["scale_a"]), (moved["b"], moved["scale_b"]), moved["d"]
         )
@@ -232,5 +232,5 @@ def test_refuses_misaligned_memory(device: torch.device) -> None:
         .view(torch.float8_e4m3fn)
         .view(16, 128)
     )
-    with pytest.raises(ValueError, match="^a: expected an address aligned to 16 bytes"):
+    with pytest.raises(ValueError, match=r"^a: expected an address aligned to 16 bytes"):
         deep_gemm.fp8_gemm_nt((shifted, a.scales), b.pair, torch.empty(16, 16, device=device))

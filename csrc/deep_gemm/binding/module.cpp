@@ -87,6 +87,18 @@ PyObject* py_explain(PyObject*, PyObject* arguments) {
   return list == nullptr ? nullptr : Py_BuildValue("(sN)", chosen, list);
 }
 
+PyObject* py_cubins(PyObject*, PyObject*) {
+  PyObject* result = PyDict_New();
+  for (std::size_t i = 0; result != nullptr && i < deep_gemm_embedded_count(); ++i) {
+    const EmbeddedCubin& cubin = *deep_gemm_embedded(i);
+    PyObject* code =
+        PyBytes_FromStringAndSize(reinterpret_cast<const char*>(cubin.begin), static_cast<Py_ssize_t>(cubin.bytes()));
+    if (code == nullptr || PyDict_SetItemString(result, cubin.name, code) != 0) Py_CLEAR(result);
+    Py_XDECREF(code);
+  }
+  return result;
+}
+
 PyObject* py_self_test(PyObject*, PyObject*) {
   SelfTestCounts counts;
   Status status;
@@ -154,6 +166,7 @@ PyMethodDef methods[] = {
     {"configs", py_configs, METH_NOARGS, "configs(): the compiled configurations, a dict each."},
     {"explain", py_explain, METH_VARARGS,
      "explain(m, n, k, output_bytes, multiprocessors): (chosen name, every candidate's estimate)."},
+    {"cubins", py_cubins, METH_NOARGS, "cubins(): the machine code in the library, {name: bytes of an ELF file}."},
     {"self_test", py_self_test, METH_NOARGS,
      "self_test(): check configurations, cubins and schedules without a GPU; counts of what was checked."},
     {"set_num_sms", py_set_num_sms, METH_O, "set_num_sms(limit): blocks a launch may have; 0 for all."},

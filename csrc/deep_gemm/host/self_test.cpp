@@ -3,7 +3,7 @@
 #include <vector>
 
 #include "host/config_table.hpp"
-#include "host/kernel_store.hpp"
+#include "host/embedded_cubins.hpp"
 
 namespace deep_gemm {
 namespace {

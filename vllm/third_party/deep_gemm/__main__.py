@@ -24,7 +24,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _show([dict(row) for row in _C.configs()], as_json=options.json)
     output_bytes = {"bf16": 2, "f32": 4}[options.output]
     try:
-        chosen, estimates = _C.explain(*options.extents, output_bytes, options.num_sms)
+        m, n, k = options.extents
+        chosen, estimates = _C.explain(m, n, k, output_bytes, options.num_sms)
     except ValueError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
