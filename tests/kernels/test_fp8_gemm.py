@@ -59,6 +59,16 @@ def test_every_configuration_agrees_for_its_tails(config: _C.Config, device: tor
     assert errors[worst] < 1, f"(m, n, k, with c) {worst}: {errors[worst]:.2f} of the tolerance"
 
 
+def test_every_configuration_agrees_for_a_small_problem(
+    config: _C.Config, device: torch.device
+) -> None:
+    """Two ragged tiles with and without c: what compute-sanitizer runs on (CONTRIBUTING.md)."""
+    output = {2: torch.bfloat16, 4: torch.float32}[config["output_bytes"]]
+    m, n = config["tile_m"] + 1, config["tile_n"] + 8
+    assert check(m, n, 1040, output, device) < 1
+    assert check(m, n - 1, 272, output, device, with_c=True) < 1
+
+
 def test_every_configuration_agrees_for_many_tiles(config: _C.Config, device: torch.device) -> None:
     """Several tiles a block and ragged edges: persistence and the order of tiles lose and repeat
     none."""
