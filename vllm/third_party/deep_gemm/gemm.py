@@ -5,9 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from vllm.third_party.deep_gemm import _C
+from vllm.third_party.deep_gemm.layout import copy_mn_major
 
 if TYPE_CHECKING:
     import torch
+
+# From here on, scale factors of A that are not MN-major cost a launch more by being read word by
+# word than by being transposed first (docs/kernels.md).
+MANY_ROWS = 512
 
 
 def fp8_gemm_nt(  # noqa: PLR0917 - DeepGEMM's signature
@@ -28,7 +33,8 @@ def fp8_gemm_nt(  # noqa: PLR0917 - DeepGEMM's signature
 
     Shapes: `a` = (A (m, k) e4m3, scale_a (m, ceil(k/128)) f32), `b` = (B (n, k) e4m3,
         scale_b (ceil(n/128), ceil(k/128)) f32), `d` (m, n) bf16 or f32, `c` of d's type, may be `d`
-        itself. k is a multiple of 16; A, B, C and D have dense rows; scales may have any strides.
+        itself. k is a multiple of 16; A, B, C and D have dense rows; scales may have any strides
+        (scale_a of many rows that is not MN-major is transposed first, into new memory).
     Raises: ValueError names the operand that breaks the contract, and nothing is launched;
         RuntimeError says what the machine lacks (driver, sm_90 GPU); TypeError where an operand is
         no tensor.
@@ -36,7 +42,12 @@ def fp8_gemm_nt(  # noqa: PLR0917 - DeepGEMM's signature
     """
     if recipe is not None or recipe_a is not None or recipe_b is not None:
         _check_recipes(recipe, recipe_a, recipe_b)
-    _C.fp8_gemm_nt(a[0], a[1], b[0], b[1], d, c)
+    values, scale = a
+    # Tensors of other libraries have no stride(): theirs are read as they lie.
+    stride = getattr(scale, "stride", None)
+    if stride is not None and scale.ndim == 2 and scale.shape[0] > MANY_ROWS and stride(0) != 1:
+        scale = copy_mn_major(scale)
+    _C.fp8_gemm_nt(values, scale, b[0], b[1], d, c)
 
 
 def _check_recipes(

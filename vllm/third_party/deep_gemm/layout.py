@@ -43,8 +43,16 @@ def get_mn_major_tma_aligned_tensor(x: torch.Tensor) -> torch.Tensor:
     mn, k = x.shape[-2], x.shape[-1]
     aligned = get_tma_aligned_size(mn, x.element_size())
     wanted = (k * aligned, 1, aligned)[3 - x.dim() :]
-    if x.stride() == wanted:
-        return x
+    return x if x.stride() == wanted else copy_mn_major(x)
+
+
+def copy_mn_major(x: torch.Tensor) -> torch.Tensor:
+    """Copy `x` so that its last dimension but one is dense and each column 16-byte aligned.
+
+    Shapes: (…, mn, k) -> the same.
+    """
+    mn, k = x.shape[-2], x.shape[-1]
+    aligned = get_tma_aligned_size(mn, x.element_size())
     storage = x.new_empty((*x.shape[:-2], k, aligned))
     result = storage.transpose(-1, -2)[..., :mn, :]
     result.copy_(x)

@@ -8,7 +8,8 @@
 // Barriers (shared memory, one pair a stage; PipelineBarriers):
 //   tile_arrived   arrivals: the operands thread with all bytes, and the 32 lanes of the scales warp where it works
 //                  waits: consumers
-//   tile_released  arrivals: one of each consumer warp   waits: operands, scales
+//   tile_released  arrivals: one of each consumer warp, all its threads where the scales warp works
+//                  waits: operands, scales
 //   named barriers 1 to 3: one consumer's threads around its panels of the output
 //   parts_arrived  with a split of k: the bytes of all parts that the cluster's blocks send   waits: consumers
 //   the cluster's barrier: before anyone writes to another block
@@ -38,7 +39,8 @@ __device__ __forceinline__ void consume(const GemmArguments& arguments, SharedSt
   while (walk.inside()) {
     const TileCoordinate tile = walk.tile();
     Sums<kConfig> sums;
-    TileAccumulation<kConfig> accumulation(sums, shared, place, scale_b, tile.n, consumer);
+    TileAccumulation<kConfig> accumulation(sums, shared, place, scale_b, tile.n, consumer,
+                                           arguments.scale_a_strided != 0);
     if constexpr (kConfig.runs_ahead()) {
       accumulation.run_ahead(steps.last - steps.first);
     } else {
@@ -74,7 +76,8 @@ template <KernelConfig kConfig>
 __device__ __forceinline__ void prepare(const GemmArguments& arguments, SharedStorage<kConfig>& shared,
                                         BlockPlace<kConfig> block) {
   if (threadIdx.x == 0) {
-    shared.barriers.init(arguments.scale_a_strided != 0 ? 1 + 32 : 1, kConfig.consumers() * 4);
+    const bool strided = arguments.scale_a_strided != 0;
+    shared.barriers.init(strided ? 1 + 32 : 1, kConfig.consumers() * (strided ? kWarpGroupThreads : 4));
     if constexpr (kConfig.split_k > 1) expect_parts<kConfig>(shared, block);
   } else if (threadIdx.x == 32) {
     ptx::prefetch_tensor_map(&arguments.a);

@@ -33,7 +33,7 @@ __device__ __forceinline__ void produce_operands(const GemmArguments& arguments,
   }
 }
 
-// The whole warp. Single words by any strides, so that no layout of the scales has to be made beforehand.
+// The whole warp. Word by word with any strides; a step's words are on their way while its stage is waited for.
 template <KernelConfig kConfig>
 __device__ __forceinline__ void produce_strided_scales(const GemmArguments& arguments, SharedStorage<kConfig>& shared,
                                                        BlockPlace<kConfig> block) {
@@ -42,17 +42,19 @@ __device__ __forceinline__ void produce_strided_scales(const GemmArguments& argu
   const std::uint32_t lane = threadIdx.x % 32;
   for (TileWalk<kConfig> walk(arguments); walk.inside(); walk.advance()) {
     const std::uint32_t row = walk.tile().m * kConfig.tile_m + lane;
-    const float* first = arguments.scale_a.data + row * arguments.scale_a.row_stride;
     for (std::uint32_t step = steps.first; step < steps.last; ++step, place.advance()) {
-      place.wait_released();
+      const float* column = arguments.scale_a.data + step * arguments.scale_a.k_stride;
+      float words[kConfig.tile_m / 32];
 #pragma unroll
       for (int part = 0; part < kConfig.tile_m / 32; ++part) {
-        const bool inside = row + part * 32 < arguments.m;
-        const float* source = first + part * 32 * arguments.scale_a.row_stride + step * arguments.scale_a.k_stride;
-        ptx::cp_async(&shared.scale_a[place.stage()][part * 32 + lane], inside ? source : arguments.scale_a.data,
-                      inside);
+        const std::uint32_t own = row + part * 32;
+        words[part] = own < arguments.m ? __ldg(column + own * arguments.scale_a.row_stride) : 0.0f;
       }
-      ptx::mbarrier_arrive_after_copies(place.arrived());
+      place.wait_released();
+#pragma unroll
+      for (int part = 0; part < kConfig.tile_m / 32; ++part)
+        shared.scale_a[place.stage()][part * 32 + lane] = words[part];
+      ptx::mbarrier_arrive(place.arrived());
     }
   }
 }
