@@ -1,7 +1,7 @@
 """Layouts of scale factors: the arithmetic and the copies that DeepGEMM's callers make.
 
-Our kernels read scale factors in any layout, so none of this is needed for `fp8_gemm_nt`; it serves
-callers that share their tensors with other kernels.
+The kernels' bulk copies read scale factors of rows column by column: MN-major, each column at a
+multiple of 16 bytes.
 """
 
 from __future__ import annotations

@@ -92,13 +92,12 @@ class TileAccumulation {
   };
 
   __device__ TileAccumulation(Sums<kConfig>& sums, SharedStorage<kConfig>& shared, PipelinePlace<kConfig.stages>& place,
-                              ScaleB<kConfig>& scale_b, std::uint32_t tile_n, int consumer, bool release_alone)
+                              ScaleB<kConfig>& scale_b, std::uint32_t tile_n, int consumer)
       : sums_(sums),
         shared_(shared),
         place_(place),
         behind_(place),
         scale_b_(scale_b),
-        release_alone_(release_alone),
         boundary_(static_cast<int>(kScaleGranularity - tile_n * kConfig.tile_n % kScaleGranularity) / 8) {
     const int first_row = consumer * kConfig.waves() * kWgmmaRows;
     thread_row_ = first_row + static_cast<int>(threadIdx.x / 32 % 4 * 16 + threadIdx.x % 32 / 4);
@@ -176,21 +175,10 @@ class TileAccumulation {
     ptx::pin_registers(started.accumulator);
     // Order: the scale factors are in registers and the last wgmma has read its operands before the stage goes back.
     if (wave == kConfig.waves() - 1) {
-      release_stage();
+      if (threadIdx.x % 32 == 0) behind_.release();
       behind_.advance();
     }
     promote<kConfig>(sums_[wave], started.accumulator, started.products, boundary_);
-  }
-
-  // One thread of the warp speaks for all; with strided scale factors each for itself, since there ordinary stores
-  // overwrite what it read.
-  __device__ void release_stage() {
-    if (release_alone_) {
-      behind_.release();
-    } else {
-      __syncwarp();
-      if (threadIdx.x % 32 == 0) behind_.release();
-    }
   }
 
   Sums<kConfig>& sums_;
@@ -198,7 +186,6 @@ class TileAccumulation {
   PipelinePlace<kConfig.stages>& place_;
   PipelinePlace<kConfig.stages> behind_;  // the stage that is given back next
   ScaleB<kConfig>& scale_b_;
-  bool release_alone_;
   int boundary_;
   int thread_row_;
   std::uint64_t base_a_;
