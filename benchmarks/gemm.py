@@ -264,7 +264,7 @@ def write(rows: Sequence[Row], path: Path) -> None:
 def write_record(path: Path, command: str, figures: Mapping[str, object]) -> None:
     """Write figures as JSON under what one has to know of them: command, commit, GPU, date, torch.
 
-    The commit is that of the checkout, or BENCHMARK_COMMIT where a copy without history is measured.
+    The commit is the checkout's, or BENCHMARK_COMMIT where a copy without history is measured.
     """
     head = ["git", "rev-parse", "HEAD"]
     found = subprocess.run(head, capture_output=True, text=True, check=False).stdout.strip()

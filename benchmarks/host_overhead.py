@@ -1,6 +1,6 @@
-"""Time what one call costs the host, launch included: ours, DeepGEMM's, torch's blockwise scaled mm.
+"""Time what one call costs the host: ours, DeepGEMM's, torch's blockwise scaled mm.
 
-The same small problem again and again, without waiting for the GPU; batches of all methods take
+Launch included: the same small problem again and again, without waiting for the GPU; batches of all methods take
 turns and the lowest mean of a batch counts, since whatever else runs can only add.
 
     python benchmarks/host_overhead.py --output benchmarks/results/h200_host_overhead.json
