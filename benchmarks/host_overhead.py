@@ -1,7 +1,7 @@
 """Time what one call costs the host: ours, DeepGEMM's, torch's blockwise scaled mm.
 
-Launch included: the same small problem again and again, without waiting for the GPU; batches of all methods take
-turns and the lowest mean of a batch counts, since whatever else runs can only add.
+Launch included: the same small problem again and again, without waiting for the GPU. Batches of
+all methods take turns and the lowest mean of a batch counts, since whatever else runs only adds.
 
     python benchmarks/host_overhead.py --output benchmarks/results/h200_host_overhead.json
 """
