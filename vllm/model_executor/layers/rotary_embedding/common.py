@@ -98,7 +98,7 @@ class ApplyRotaryEmb(CustomOp):
     def forward_cuda(self, x: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor) -> torch.Tensor:
         """Rotate with flash_attn's kernel, which wants a batch and its angles in x's type."""
         kernel = self.apply_rotary_emb_flash_attn
-        if kernel is None or not x.is_cuda:
+        if kernel is None:
             return self.forward_native(x, cos, sin)
         _check(x, cos, sin)
         dtype = x.dtype

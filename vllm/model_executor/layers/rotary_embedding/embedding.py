@@ -5,6 +5,7 @@ It knows tables and positions; the rotation is `common.py`'s, the angles `freque
 
 from __future__ import annotations
 
+import importlib.util
 from functools import cache
 from typing import Any
 
@@ -147,6 +148,8 @@ def _interleaved(sections: tuple[int, int, int]) -> torch.Tensor:
 @cache
 def compiled_operator() -> Any:
     """Return this tree's rotary operator where its extension is built and registers one, else None."""
-    probe("vllm._C", "__file__")
+    if importlib.util.find_spec("vllm._C") is None:
+        return None
+    probe("vllm._C", "__file__")  # registers its operators; a broken binary is said
     operators = getattr(torch.ops, "_C", None)
     return getattr(operators, "rotary_embedding", None)
