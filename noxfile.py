@@ -24,6 +24,8 @@ ROOT = Path(__file__).resolve().parent
 PYPROJECT = nox.project.load_toml(ROOT / "pyproject.toml")
 # The CPU build: kernels need a GPU machine, everything else of torch's is the same.
 TORCH = "torch==2.13.0"
+# Benchmarks that need none.
+TORCHLESS = ("build_cost", "precompiled")
 
 
 @nox.session(default=False, tags=["build"])
@@ -48,6 +50,7 @@ def tests(session: nox.Session) -> None:
 def lint(session: nox.Session) -> None:
     """Check style: ruff, clang-format and shellcheck over the tracked files; -- --fix mends it."""
     install(session, "lint")
+    install(session, "tools")
     parser = argparse.ArgumentParser(prog="nox -s lint --", allow_abbrev=False)
     parser.add_argument("--fix", action="store_true", help="rewrite files where a tool can")
     options, paths = parser.parse_known_args(session.posargs)
@@ -57,6 +60,7 @@ def lint(session: nox.Session) -> None:
     sources = tracked("*.cpp", "*.hpp", "*.cu", "*.cuh", "*.def")
     session.run("clang-format", *(["-i"] if fix else ["--dry-run", "-Werror"]), *sources)
     session.run("shellcheck", *tracked("*.sh", ".ci/run"))
+    session.run("python", "-m", "tools.buildkite", "lint")
 
 
 @nox.session(tags=["check"])
@@ -66,11 +70,49 @@ def typing(session: nox.Session) -> None:
     session.run("mypy", *session.posargs)
 
 
+@nox.session(default=False, tags=["check"])
+def precompiled_install_check(session: nox.Session) -> None:
+    """Prove on a scratch clone that precompiled binaries harm no source file; -- --wheel WHEEL."""
+    install(session, "tools")
+    session.run("python", "-m", "tools.precompiled_install_check", *session.posargs)
+
+
+@nox.session(default=False, tags=["gpu"])
+def h100_kernels(session: nox.Session) -> None:
+    """Install -- --wheel FILE, else one built here, and run the H100 step of kernels.yaml."""
+    parser = argparse.ArgumentParser(prog="nox -s h100_kernels --", allow_abbrev=False)
+    parser.add_argument("--wheel", type=Path)
+    options, rest = parser.parse_known_args(session.posargs)
+    if not is_bare(session):  # torch with CUDA, so not by install()
+        session.install(*nox.project.dependency_groups(PYPROJECT, "test"), "pip", TORCH)
+    step = ("python", "-m", "tools.buildkite", "run", "kernels-deepgemm-h100", *rest)
+    session.run(*step, "--dry-run")  # a missing device is said before anything is built
+    if options.wheel is None:
+        session.run("python", "-m", "tools.build_deepgemm", *build_options(session))
+        built = (ROOT / "dist").glob("vllm_deepgemm-*.whl")
+        options.wheel = max(built, key=lambda wheel: wheel.stat().st_mtime)
+    wheel = str(options.wheel)
+    install_it = ("python", "-m", "pip", "install", "--no-deps", "--no-index", "--force-reinstall")
+    session.run(*install_it, wheel)
+    session.run("python", "-m", "tools.place_binaries", wheel)  # pytest looks in the checkout first
+    session.run(*step)
+
+
+@nox.session(default=False, tags=["ci"])
+def ci(session: nox.Session) -> None:
+    """Look at the CI steps or run them: -- list|explain|run|lint|emit."""
+    install(session, "tools")
+    session.run("python", "-m", "tools.buildkite", *session.posargs)
+
+
 @nox.session(default=False, tags=["bench"])
-def build_cost(session: nox.Session) -> None:
-    """Measure what one more interpreter costs, our way and the usual way; options: -- --help."""
-    install(session, "bench")
-    session.run("python", "benchmarks/build_cost.py", *session.posargs)
+def bench(session: nox.Session) -> None:
+    """Run one benchmark: -- NAME [its options], a file of benchmarks/."""
+    names = sorted(path.stem for path in (ROOT / "benchmarks").glob("*.py"))
+    if not session.posargs or session.posargs[0] not in names:
+        session.error(f"nox -s bench -- NAME: expected one of {', '.join(names)}")
+    install(session, "bench", *(() if session.posargs[0] in TORCHLESS else (TORCH,)))
+    session.run("python", f"benchmarks/{session.posargs[0]}.py", *session.posargs[1:])
 
 
 def install(session: nox.Session, group: str, *more: str) -> None:

@@ -19,12 +19,19 @@ ROOT = Path(__file__).resolve().parent
 sys.path.insert(0, str(ROOT))  # a build frontend does not put the source tree on the path
 
 from tools.errors import ToolError  # noqa: E402
+from tools.precompiled_install import (  # noqa: E402
+    extract_precompiled_and_patch_package,
+    is_wanted,
+    precompiled_version,
+)
 from tools.toolchain import keep, missing_requirements, require_toolkit  # noqa: E402
 from tools.wheel.platform_tag import platform_tag  # noqa: E402
 from tools.wheel.reproducible import normalise  # noqa: E402
 
 # The first time that a zip can hold, for sources whose time neither git nor the environment knows.
 EPOCH_OF_AN_ARCHIVE = 315532800
+VERSION = (ROOT / "VERSION").read_text().strip()
+PRECOMPILED = is_wanted()
 
 
 class cmake_build_ext(build_ext):  # noqa: N801 - the name that precompiled installs look for
@@ -63,6 +70,21 @@ class cmake_build_ext(build_ext):  # noqa: N801 - the name that precompiled inst
         return {}
 
 
+class precompiled_build_ext(cmake_build_ext):  # noqa: N801 - as its neighbours
+    """Take the extensions from the wheel that the environment names, instead of compiling."""
+
+    def run(self) -> None:
+        """Install into the checkout; a wheel's tree gets copies from there."""
+        installed = extract_precompiled_and_patch_package(None)
+        if self.inplace or self.editable_mode:
+            return
+        for package, names in installed.items():
+            folder = Path(*package.split("."))
+            self.mkpath(str(Path(self.build_lib, folder)))
+            for name in names:
+                self.copy_file(str(ROOT / folder / name), str(Path(self.build_lib, folder, name)))
+
+
 class abi3_wheel(bdist_wheel):  # noqa: N801 - as setuptools spells its commands
     """Pack one wheel for every CPython (decision 9), the same bytes for the same commit."""
 
@@ -76,7 +98,8 @@ class abi3_wheel(bdist_wheel):  # noqa: N801 - as setuptools spells its commands
 
     def get_tag(self) -> tuple[str, str, str]:
         """Read the platform from the staged binaries; an editable install stages none."""
-        binaries = sorted(Path(self.bdist_dir).rglob("*.so"))
+        # A foreign wheel's binaries make no promise for other interpreters: setuptools' own tag.
+        binaries = [] if PRECOMPILED else sorted(Path(self.bdist_dir).rglob("*.so"))
         return ("cp310", "abi3", platform_tag(binaries)) if binaries else super().get_tag()
 
 
@@ -99,12 +122,13 @@ def epoch() -> int:
     return int(answer.stdout) if in_git else EPOCH_OF_AN_ARCHIVE
 
 
+build_command = precompiled_build_ext if PRECOMPILED else cmake_build_ext
 try:
     setup(
-        version=(ROOT / "VERSION").read_text().strip(),
+        version=precompiled_version(VERSION) if PRECOMPILED else VERSION,
         ext_modules=[Extension("vllm.third_party.deep_gemm._C", sources=[])],
-        cmdclass={"build_ext": cmake_build_ext, "bdist_wheel": abi3_wheel},
-        setup_requires=missing_requirements(ROOT, os.environ),
+        cmdclass={"build_ext": build_command, "bdist_wheel": abi3_wheel},
+        setup_requires=[] if PRECOMPILED else missing_requirements(ROOT, os.environ),
     )
 except ToolError as error:
     raise SystemExit(f"error: {error}") from None

@@ -1,8 +1,10 @@
-"""Time our FP8 GEMM against DeepGEMM's and torch's blockwise scaled mm: same inputs, same run, methods taking turns.
+"""Time our FP8 GEMM against DeepGEMM's and torch's blockwise scaled mm: same inputs, same run,
+methods taking turns.
 
-Each method's calls are captured in one CUDA graph that walks through input sets larger than the L2 cache together;
-replays of all methods alternate, and the median counts. Every method's result is checked against float64 first.
-Prints a table, writes JSON (`--output`) and, where matplotlib is there, a plot beside it.
+Each method's calls are captured in one CUDA graph that walks through input sets larger than the L2
+cache together; replays of all methods alternate, and the median counts. Every method's result is
+checked against float64 first. Prints a table, writes JSON (`--output`) and, where matplotlib is
+there, a plot beside it.
 
     python benchmarks/gemm.py --output benchmarks/results/dense.json
 """
@@ -31,7 +33,8 @@ from vllm.third_party import deep_gemm as ours
 WEIGHTS = ((2112, 7168), (24576, 1536), (32768, 512), (7168, 16384), (4096, 7168), (7168, 2048))
 ROWS = (64, 128, 1024, 4096, 8192)
 L2_BYTES = 60 << 20
-# Ceilings measured on an H200 (copy rate; the best that any of the methods reached on these shapes).
+# Ceilings measured on an H200 (copy rate; the best that any of the methods reached on these
+# shapes).
 BYTES_PER_SECOND = 4.3e12
 OPERATIONS_PER_SECOND = 1.47e15
 REPLAYS = 24
@@ -74,15 +77,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     device = torch.device("cuda")
     shapes = [(m, n, k) for n, k in WEIGHTS for m in ROWS if m in options.rows]
     rows = []
-    print(f"{'m':>6} {'n':>6} {'k':>6} {'ours':>8} {'deep_gemm':>10} {'torch':>8} {'floor':>7} {'ratio':>6} config")
+    print(
+        f"{'m':>6} {'n':>6} {'k':>6} {'ours':>8} {'deep_gemm':>10} {'torch':>8} "
+        f"{'floor':>7} {'ratio':>6} config"
+    )
     for shape in shapes:
         row = measure(*shape, device)
         rows.append(row)
-        cells = [f"{row.microseconds.get(name, math.nan):.1f}" for name in ("ours", "deep_gemm", "torch")]
+        cells = [
+            f"{row.microseconds.get(name, math.nan):.1f}" for name in ("ours", "deep_gemm", "torch")
+        ]
         chosen, _ = ours._C.explain(*shape, 2, ours.get_num_sms())
         print(
-            f"{row.m:6} {row.n:6} {row.k:6} {cells[0]:>8} {cells[1]:>10} {cells[2]:>8} {row.floor:7.1f} "
-            f"{row.best_peer_over_ours:6.2f} {chosen}",
+            f"{row.m:6} {row.n:6} {row.k:6} {cells[0]:>8} {cells[1]:>10} {cells[2]:>8} "
+            f"{row.floor:7.1f} {row.best_peer_over_ours:6.2f} {chosen}",
             flush=True,
         )
     for title, chosen_rows in _groups(rows):
@@ -93,9 +101,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rows", type=int, nargs="*", default=list(ROWS), help="values of m to measure")
-    parser.add_argument("--output", type=Path, help="JSON file; a plot of the same name is written beside it")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--rows", type=int, nargs="*", default=list(ROWS), help="values of m to measure"
+    )
+    parser.add_argument(
+        "--output", type=Path, help="JSON file; a plot of the same name is written beside it"
+    )
     return parser
 
 
@@ -106,7 +120,9 @@ def _groups(rows: Sequence[Row]) -> Iterator[tuple[str, list[Row]]]:
 
 
 def _mean(rows: Sequence[Row]) -> float:
-    return statistics.geometric_mean([row.best_peer_over_ours for row in rows]) if rows else math.nan
+    return (
+        statistics.geometric_mean([row.best_peer_over_ours for row in rows]) if rows else math.nan
+    )
 
 
 def measure(m: int, n: int, k: int, device: torch.device) -> Row:
@@ -114,7 +130,9 @@ def measure(m: int, n: int, k: int, device: torch.device) -> Row:
     floor_bytes = m * k + n * k + 2 * m * n
     sets = max(2, math.ceil(3 * L2_BYTES / floor_bytes))
     inputs = [_inputs(m, n, k, device, seed) for seed in range(min(sets, 40))]
-    graphs = {name: _capture([make(i) for i in inputs]) for name, make in methods(inputs[0]).items()}
+    graphs = {
+        name: _capture([make(i) for i in inputs]) for name, make in methods(inputs[0]).items()
+    }
     times: dict[str, list[float]] = {name: [] for name in graphs}
     for _ in range(REPLAYS):
         for name, graph in graphs.items():
@@ -141,7 +159,9 @@ def _inputs(m: int, n: int, k: int, device: torch.device, seed: int) -> Inputs:
         a = Quantised(values=a.values, scales=a.scales, exact=empty)
         b = Quantised(values=b.values, scales=b.scales, exact=empty)
     scale_a = ours.get_mn_major_tma_aligned_tensor(a.scales)
-    return Inputs(a=a, b=b, scale_a=scale_a, d=torch.empty(m, n, dtype=torch.bfloat16, device=device))
+    return Inputs(
+        a=a, b=b, scale_a=scale_a, d=torch.empty(m, n, dtype=torch.bfloat16, device=device)
+    )
 
 
 def methods(first: Inputs) -> dict[str, Callable[[Inputs], Call]]:
@@ -157,7 +177,9 @@ def methods(first: Inputs) -> dict[str, Callable[[Inputs], Call]]:
         print(f"deep_gemm: not measured ({error})", file=sys.stderr)
     candidates["torch"] = _torch
     reference = first.a.exact @ first.b.exact.T
-    return {name: make for name, make in candidates.items() if _agrees(name, make, first, reference)}
+    return {
+        name: make for name, make in candidates.items() if _agrees(name, make, first, reference)
+    }
 
 
 def _ours(i: Inputs) -> Call:
@@ -184,13 +206,15 @@ def _torch(i: Inputs) -> Call:
     )
 
 
-def _agrees(name: str, make: Callable[[Inputs], Call], first: Inputs, reference: torch.Tensor) -> bool:
+def _agrees(
+    name: str, make: Callable[[Inputs], Call], first: Inputs, reference: torch.Tensor
+) -> bool:
     first.d.fill_(math.nan)
     try:
         result = make(first)()
         out = result if isinstance(result, torch.Tensor) else first.d
         error = relative_error(out, reference)
-    except Exception as failure:  # noqa: BLE001 - a peer that can't run here is reported, not measured
+    except Exception as failure:
         print(f"{name}: not measured ({str(failure).splitlines()[0]})", file=sys.stderr)
         return False
     if error < 5e-3:
@@ -223,14 +247,18 @@ def _replay(graph: torch.cuda.CUDAGraph) -> float:
 
 def write(rows: Sequence[Row], path: Path) -> None:
     """Write the JSON with commit, GPU and date, and the plot where matplotlib is there."""
-    commit = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False).stdout.strip()
+    commit = subprocess.run(
+        ["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False
+    ).stdout.strip()
     record = {
         "command": "python benchmarks/gemm.py",
         "commit": commit or "unknown",
         "gpu": torch.cuda.get_device_name(),
         "date": datetime.now(timezone.utc).date().isoformat(),
         "torch": torch.__version__,
-        "geometric_mean_best_peer_over_ours": {title: _mean(group) for title, group in _groups(rows)},
+        "geometric_mean_best_peer_over_ours": {
+            title: _mean(group) for title, group in _groups(rows)
+        },
         "rows": [{**asdict(row), "best_peer_over_ours": row.best_peer_over_ours} for row in rows],
     }
     path.write_text(json.dumps(record, indent=1) + "\n")

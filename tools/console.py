@@ -11,6 +11,7 @@ from contextlib import contextmanager
 
 from rich.console import Console
 from rich.markup import escape
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 from rich.table import Table
 
 LOG_WIDTH = 240
@@ -37,6 +38,38 @@ def step(title: str) -> Iterator[None]:
         raise
     else:
         stderr.print(f"[green]ok[/] {time.monotonic() - start:.1f} s")
+
+
+class Bytes:
+    """A count of bytes against what is expected, shown while it grows."""
+
+    def __init__(self, progress: Progress, title: str) -> None:
+        self._progress = progress
+        self._task = progress.add_task(title, total=None)
+        self._expected = 0
+
+    def expect(self, count: int) -> None:
+        """Expect so many bytes more."""
+        self._expected += count
+        self._progress.update(self._task, total=self._expected)
+
+    def advance(self, count: int) -> None:
+        """Count bytes that came."""
+        self._progress.advance(self._task, count)
+
+
+@contextmanager
+def byte_progress(title: str) -> Iterator[Bytes]:
+    """Show a bar of bytes on a terminal while the block runs; a log shows nothing."""
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn())
+    with Progress(
+        *columns,
+        TransferSpeedColumn(),
+        console=stderr,
+        transient=True,
+        disable=not stderr.is_terminal,
+    ) as progress:
+        yield Bytes(progress, title)
 
 
 def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:

@@ -17,6 +17,7 @@ set(host_sources
   config_table.cpp
   device.cpp
   driver.cpp
+  embedded_cubins.cpp
   fp8_gemm.cpp
   kernel_store.cpp
   self_test.cpp

@@ -39,11 +39,16 @@ def quantise(x: torch.Tensor, rows_per_scale: int) -> Quantised:
 
 def expand(scales: torch.Tensor, rows_per_scale: int, rows: int, k: int) -> torch.Tensor:
     """Repeat each scale over the elements that it scales: (rows, k)."""
-    return scales.repeat_interleave(rows_per_scale, 0)[:rows].repeat_interleave(GRANULARITY, 1)[:, :k]
+    return scales.repeat_interleave(rows_per_scale, 0)[:rows].repeat_interleave(GRANULARITY, 1)[
+        :, :k
+    ]
 
 
-def operands(m: int, n: int, k: int, device: torch.device, seed: int) -> tuple[Quantised, Quantised]:
-    """Fresh random A (m, k) and B (n, k); magnitudes differ from block to block, so that a wrong scale shows."""
+def operands(
+    m: int, n: int, k: int, device: torch.device, seed: int
+) -> tuple[Quantised, Quantised]:
+    """Fresh random A (m, k) and B (n, k); magnitudes differ from block to block, so that a wrong
+    scale shows."""
     generator = torch.Generator(device=device).manual_seed(seed)
 
     def matrix(rows: int, rows_per_scale: int) -> Quantised:
@@ -59,8 +64,9 @@ def operands(m: int, n: int, k: int, device: torch.device, seed: int) -> tuple[Q
 def relative_error(out: torch.Tensor, reference: torch.Tensor, typical: float = 0.0) -> float:
     """||out - reference|| / ||reference||, infinite where anything is not a number.
 
-    `typical`: what ||reference|| is on average for operands of these magnitudes (`typical_norm`). A result of a few
-    elements may come out far smaller by cancellation, which says nothing about the arithmetic.
+    `typical`: what ||reference|| is on average for operands of these magnitudes (`typical_norm`). A
+    result of a few elements may come out far smaller by cancellation, which says nothing about the
+    arithmetic.
     """
     norm = max(float(reference.norm()), typical, 1e-300)
     error = float((out.double() - reference).norm()) / norm
@@ -75,8 +81,9 @@ def typical_norm(a: Quantised, b: Quantised) -> float:
 def tolerance(reference: torch.Tensor, output: torch.dtype) -> float:
     """Return the relative error that a result of that type may have.
 
-    A bf16 result is rounded to 8 bits, on average 1.7e-3, and a result of few elements may have bad luck: then what
-    rounding the reference itself costs, and a tenth. An f32 result shows what the tensor core keeps over 128 of k.
+    A bf16 result is rounded to 8 bits, on average 1.7e-3, and a result of few elements may have bad
+    luck: then what rounding the reference itself costs, and a tenth. An f32 result shows what the
+    tensor core keeps over 128 of k.
     """
     if output == torch.float32:
         return 1e-3

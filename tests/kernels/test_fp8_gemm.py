@@ -20,14 +20,19 @@ CONFIGS = {config["name"]: config for config in _C.configs()}
 OUTPUTS = (torch.bfloat16, torch.float32)
 
 
-def check(m: int, n: int, k: int, output: torch.dtype, device: torch.device, *, with_c: bool = False) -> float:
-    """Run one problem into a poisoned output and return its relative error as a share of what it may be."""
+def check(
+    m: int, n: int, k: int, output: torch.dtype, device: torch.device, *, with_c: bool = False
+) -> float:
+    """Run one problem into a poisoned output and return its relative error as a share of what it
+    may be."""
     a, b = operands(m, n, k, device, seed=m * 7 + n * 3 + k)
     d = torch.full((m, n), POISON, dtype=output, device=device)
     reference = a.exact @ b.exact.T
     c = None
     if with_c:
-        c = (torch.randn(m, n, device=device) * float(reference.std() if m * n > 1 else 1)).to(output)
+        c = (torch.randn(m, n, device=device) * float(reference.std() if m * n > 1 else 1)).to(
+            output
+        )
         reference = reference + c.double()
     deep_gemm.fp8_gemm_nt(a.pair, b.pair, d, c)
     return relative_error(d, reference, typical_norm(a, b)) / tolerance(reference, output)
@@ -42,7 +47,8 @@ def config(request: pytest.FixtureRequest) -> Iterator[_C.Config]:
 
 
 def test_every_configuration_agrees_for_its_tails(config: _C.Config, device: torch.device) -> None:
-    """Each pair of 1, tile - 1, tile, tile + 1 and each depth agrees with float64, with and without c."""
+    """Each pair of 1, tile - 1, tile, tile + 1 and each depth agrees with float64, with and without
+    c."""
     output = {2: torch.bfloat16, 4: torch.float32}[config["output_bytes"]]
     rows, columns = ((1, tile - 1, tile, tile + 1) for tile in (config["tile_m"], config["tile_n"]))
     errors = {
@@ -53,15 +59,31 @@ def test_every_configuration_agrees_for_its_tails(config: _C.Config, device: tor
     assert errors[worst] < 1, f"(m, n, k, with c) {worst}: {errors[worst]:.2f} of the tolerance"
 
 
+def test_every_configuration_agrees_for_a_small_problem(
+    config: _C.Config, device: torch.device
+) -> None:
+    """Two ragged tiles with and without c: what compute-sanitizer runs on (CONTRIBUTING.md)."""
+    output = {2: torch.bfloat16, 4: torch.float32}[config["output_bytes"]]
+    m, n = config["tile_m"] + 1, config["tile_n"] + 8
+    assert check(m, n, 1040, output, device) < 1
+    assert check(m, n - 1, 272, output, device, with_c=True) < 1
+
+
 def test_every_configuration_agrees_for_many_tiles(config: _C.Config, device: torch.device) -> None:
-    """Several tiles a block and ragged edges: persistence and the order of tiles lose and repeat none."""
+    """Several tiles a block and ragged edges: persistence and the order of tiles lose and repeat
+    none."""
     output = {2: torch.bfloat16, 4: torch.float32}[config["output_bytes"]]
     assert check(4096 + 65, 3072 + 24, 640, output, device) < 1
 
 
 @pytest.mark.parametrize("output", OUTPUTS, ids=str)
-@pytest.mark.parametrize(("m", "n", "k"), [(4096, 2112, 7168), (1024, 24576, 1536), (8192, 7168, 2048), (64, 7168, 16384)])
-def test_agrees_for_published_shapes(m: int, n: int, k: int, output: torch.dtype, device: torch.device) -> None:
+@pytest.mark.parametrize(
+    ("m", "n", "k"),
+    [(4096, 2112, 7168), (1024, 24576, 1536), (8192, 7168, 2048), (64, 7168, 16384)],
+)
+def test_agrees_for_published_shapes(
+    m: int, n: int, k: int, output: torch.dtype, device: torch.device
+) -> None:
     """Many tiles a block: persistence and the order of tiles lose and repeat none."""
     assert check(m, n, k, output, device) < 1
 
@@ -70,7 +92,9 @@ def test_agrees_for_random_problems(device: torch.device) -> None:
     """200 random problems in a row agree."""
     generator = torch.Generator().manual_seed(2026)
     for _ in range(200):
-        m, n, k16 = (int(torch.randint(1, high, (), generator=generator)) for high in (600, 600, 130))
+        m, n, k16 = (
+            int(torch.randint(1, high, (), generator=generator)) for high in (600, 600, 130)
+        )
         output = OUTPUTS[int(torch.randint(0, 2, (), generator=generator))]
         assert check(m, n, 16 * k16, output, device) < 1, (m, n, 16 * k16, output)
 
@@ -99,7 +123,9 @@ def test_writes_only_its_rows_and_columns(device: torch.device) -> None:
         whole = torch.full((80, 160), 7.0, dtype=torch.bfloat16, device=device)
         window = whole[2:72, offset : offset + 136]
         deep_gemm.fp8_gemm_nt(a.pair, b.pair, window)
-        assert relative_error(window, a.exact @ b.exact.T) < tolerance(a.exact @ b.exact.T, torch.bfloat16)
+        assert relative_error(window, a.exact @ b.exact.T) < tolerance(
+            a.exact @ b.exact.T, torch.bfloat16
+        )
         window.fill_(7.0)
         assert bool((whole == 7.0).all())
 
@@ -118,7 +144,9 @@ def test_empty_problems_return_and_k_of_zero_gives_c_or_zero(device: torch.devic
     """m = 0 and n = 0 launch nothing; k = 0 writes zeros, or c."""
     for m, n in ((0, 5), (5, 0)):
         a, b = operands(m, n, 128, device, seed=1)
-        deep_gemm.fp8_gemm_nt(a.pair, b.pair, torch.empty(m, n, dtype=torch.bfloat16, device=device))
+        deep_gemm.fp8_gemm_nt(
+            a.pair, b.pair, torch.empty(m, n, dtype=torch.bfloat16, device=device)
+        )
     a, b = operands(5, 9, 0, device, seed=1)
     d = torch.full((5, 9), POISON, device=device)
     c = torch.randn(5, 9, device=device)
@@ -129,14 +157,17 @@ def test_empty_problems_return_and_k_of_zero_gives_c_or_zero(device: torch.devic
 
 
 def test_follows_the_current_stream(device: torch.device) -> None:
-    """On a side stream the kernel waits for that stream's earlier work, not for the default stream's."""
+    """On a side stream the kernel waits for that stream's earlier work, not for the default
+    stream's."""
     a, b = operands(256, 512, 1024, device, seed=8)
     late = torch.zeros_like(a.values)
     d = torch.full((256, 512), POISON, dtype=torch.bfloat16, device=device)
     stream = torch.cuda.Stream(device)
     torch.cuda.synchronize(device)
     with torch.cuda.stream(stream):
-        torch.cuda._sleep(50_000_000)  # the copy below is late: a launch on another stream would read zeros
+        torch.cuda._sleep(
+            50_000_000
+        )  # the copy below is late: a launch on another stream would read zeros
         late.copy_(a.values)
         deep_gemm.fp8_gemm_nt((late, a.scales), b.pair, d)
     stream.synchronize()
@@ -159,7 +190,9 @@ def test_is_captured_by_a_graph(device: torch.device) -> None:
         values.copy_(source.values)
         scales.copy_(source.scales)
         graph.replay()
-        assert relative_error(d, source.exact @ b.exact.T) < tolerance(source.exact @ b.exact.T, torch.float32)
+        assert relative_error(d, source.exact @ b.exact.T) < tolerance(
+            source.exact @ b.exact.T, torch.float32
+        )
 
 
 def test_is_deterministic(device: torch.device) -> None:
@@ -172,7 +205,8 @@ def test_is_deterministic(device: torch.device) -> None:
 
 
 def test_a_limit_of_multiprocessors_changes_no_result(device: torch.device) -> None:
-    """set_num_sms limits the blocks of a launch; get_num_sms tells the limit, or the device's number."""
+    """set_num_sms limits the blocks of a launch; get_num_sms tells the limit, or the device's
+    number."""
     a, b = operands(1000, 520, 512, device, seed=12)
     plain, limited = (torch.empty(1000, 520, device=device) for _ in range(2))
     assert deep_gemm.get_num_sms() == torch.cuda.get_device_properties(device).multi_processor_count
@@ -193,14 +227,20 @@ def test_refuses_an_operand_on_the_cpu(operand: str, device: torch.device) -> No
     tensors = {"a": a.values, "scale_a": a.scales, "b": b.values, "scale_b": b.scales}
     tensors["d"] = torch.full((16, 16), 3.0, device=device)
     moved = {name: tensor.cpu() if name == operand else tensor for name, tensor in tensors.items()}
-    with pytest.raises(ValueError, match=f"^{operand}: expected a CUDA tensor, got a CPU one"):
-        deep_gemm.fp8_gemm_nt((moved["a"], moved["scale_a"]), (moved["b"], moved["scale_b"]), moved["d"])
+    with pytest.raises(ValueError, match=rf"^{operand}: expected a CUDA tensor, got a CPU one"):
+        deep_gemm.fp8_gemm_nt(
+            (moved["a"], moved["scale_a"]), (moved["b"], moved["scale_b"]), moved["d"]
+        )
     assert bool((tensors["d"] == 3.0).all())
 
 
 def test_refuses_misaligned_memory(device: torch.device) -> None:
     """An operand that starts off a multiple of 16 bytes is a ValueError that names it."""
     a, b = operands(16, 16, 128, device, seed=14)
-    shifted = torch.empty(16 * 128 + 8, dtype=torch.uint8, device=device)[8:].view(torch.float8_e4m3fn).view(16, 128)
-    with pytest.raises(ValueError, match="^a: expected an address aligned to 16 bytes"):
+    shifted = (
+        torch.empty(16 * 128 + 8, dtype=torch.uint8, device=device)[8:]
+        .view(torch.float8_e4m3fn)
+        .view(16, 128)
+    )
+    with pytest.raises(ValueError, match=r"^a: expected an address aligned to 16 bytes"):
         deep_gemm.fp8_gemm_nt((shifted, a.scales), b.pair, torch.empty(16, 16, device=device))

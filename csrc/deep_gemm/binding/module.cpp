@@ -27,7 +27,8 @@ PyObject* py_fp8_gemm_nt(PyObject*, PyObject* const* arguments, Py_ssize_t count
   static const char* const kNames[] = {"a", "scale_a", "b", "scale_b", "d", "c"};
   TensorArgument tensors[6];
   Fp8GemmOperands operands;
-  TensorView* const views[] = {&operands.a, &operands.scale_a, &operands.b, &operands.scale_b, &operands.d, &operands.c};
+  TensorView* const views[] = {&operands.a,       &operands.scale_a, &operands.b,
+                               &operands.scale_b, &operands.d,       &operands.c};
   operands.has_c = arguments[5] != Py_None;
   for (int i = 0; i < (operands.has_c ? 6 : 5); ++i)
     if (!tensors[i].read(arguments[i], kNames[i], *views[i])) return nullptr;
@@ -47,11 +48,10 @@ PyObject* py_configs(PyObject*, PyObject*) {
   for (std::size_t i = 0; list != nullptr && i < deep_gemm_config_count(); ++i) {
     const NamedConfig& named = *deep_gemm_config(i);
     const KernelConfig& config = named.config;
-    PyObject* row = Py_BuildValue("{s:s,s:i,s:i,s:i,s:i,s:i,s:i,s:i,s:i,s:i}", "name", named.name, "tile_m",
-                                  config.tile_m, "tile_n", config.tile_n, "stages", config.stages, "output_bytes",
-                                  config.output_bytes, "cluster_m", config.cluster_m, "cluster_n", config.cluster_n,
-                                  "split_k", config.split_k, "threads", config.threads(), "shared_bytes",
-                                  config.shared_bytes());
+    PyObject* row =
+        Py_BuildValue("{s:s,s:i,s:i,s:i,s:i,s:i,s:i,s:i}", "name", named.name, "tile_m", config.tile_m, "tile_n",
+                      config.tile_n, "stages", config.stages, "output_bytes", config.output_bytes, "split_k",
+                      config.split_k, "threads", config.threads(), "shared_bytes", config.shared_bytes());
     if (row == nullptr || PyList_Append(list, row) != 0) Py_CLEAR(list);
     Py_XDECREF(row);
   }
@@ -67,8 +67,7 @@ PyObject* py_explain(PyObject*, PyObject* arguments) {
   int multiprocessors = 0;
   if (!PyArg_ParseTuple(arguments, "LLLii:explain", &m, &n, &k, &output_bytes, &multiprocessors)) return nullptr;
   if (m < 1 || n < 1 || k < 0 || multiprocessors < 1 || (output_bytes != 2 && output_bytes != 4)) {
-    PyErr_SetString(PyExc_ValueError,
-                    "explain: expected m, n >= 1, k >= 0, output_bytes 2 or 4, multiprocessors >= 1");
+    PyErr_SetString(PyExc_ValueError, "explain: expected m, n >= 1, k >= 0, output_bytes 2 or 4, multiprocessors >= 1");
     return nullptr;
   }
   const Problem problem{m, n, k, output_bytes};
@@ -77,16 +76,27 @@ PyObject* py_explain(PyObject*, PyObject* arguments) {
     const NamedConfig& named = *deep_gemm_config(i);
     if (named.config.output_bytes != output_bytes) continue;
     const Estimate estimate = deep_gemm_estimate(i, &problem, multiprocessors);
-    PyObject* row = Py_BuildValue("{s:s,s:L,s:L,s:d,s:d,s:d,s:d}", "name", named.name, "tiles",
-                                  static_cast<long long>(estimate.tiles), "waves",
-                                  static_cast<long long>(estimate.waves), "multiply_cycles", estimate.multiply_cycles,
-                                  "load_cycles", estimate.load_cycles, "memory_cycles", estimate.memory_cycles,
-                                  "cycles", estimate.cycles);
+    PyObject* row = Py_BuildValue(
+        "{s:s,s:L,s:L,s:d,s:d,s:d,s:d}", "name", named.name, "tiles", static_cast<long long>(estimate.tiles), "waves",
+        static_cast<long long>(estimate.waves), "multiply_cycles", estimate.multiply_cycles, "load_cycles",
+        estimate.load_cycles, "memory_cycles", estimate.memory_cycles, "cycles", estimate.cycles);
     if (row == nullptr || PyList_Append(list, row) != 0) Py_CLEAR(list);
     Py_XDECREF(row);
   }
   const char* chosen = deep_gemm_config(deep_gemm_choose_config(&problem, multiprocessors))->name;
   return list == nullptr ? nullptr : Py_BuildValue("(sN)", chosen, list);
+}
+
+PyObject* py_cubins(PyObject*, PyObject*) {
+  PyObject* result = PyDict_New();
+  for (std::size_t i = 0; result != nullptr && i < deep_gemm_embedded_count(); ++i) {
+    const EmbeddedCubin& cubin = *deep_gemm_embedded(i);
+    PyObject* code =
+        PyBytes_FromStringAndSize(reinterpret_cast<const char*>(cubin.begin), static_cast<Py_ssize_t>(cubin.bytes()));
+    if (code == nullptr || PyDict_SetItemString(result, cubin.name, code) != 0) Py_CLEAR(result);
+    Py_XDECREF(code);
+  }
+  return result;
 }
 
 PyObject* py_self_test(PyObject*, PyObject*) {
@@ -156,6 +166,7 @@ PyMethodDef methods[] = {
     {"configs", py_configs, METH_NOARGS, "configs(): the compiled configurations, a dict each."},
     {"explain", py_explain, METH_VARARGS,
      "explain(m, n, k, output_bytes, multiprocessors): (chosen name, every candidate's estimate)."},
+    {"cubins", py_cubins, METH_NOARGS, "cubins(): the machine code in the library, {name: bytes of an ELF file}."},
     {"self_test", py_self_test, METH_NOARGS,
      "self_test(): check configurations, cubins and schedules without a GPU; counts of what was checked."},
     {"set_num_sms", py_set_num_sms, METH_O, "set_num_sms(limit): blocks a launch may have; 0 for all."},

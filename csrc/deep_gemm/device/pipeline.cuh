@@ -30,7 +30,6 @@ class PipelinePlace {
 
   __device__ std::uint32_t stage() const { return stage_; }
   __device__ std::uint64_t* arrived() { return &barriers_.tile_arrived[stage_]; }
-  __device__ std::uint64_t* released() { return &barriers_.tile_released[stage_]; }
 
   __device__ void advance() {
     if (++stage_ == kStages) {
@@ -45,7 +44,12 @@ class PipelinePlace {
   // Consumers: until the stage's operands and scale factors are there.
   __device__ void wait_arrived() { wait(arrived(), phase_); }
 
+  // Consumers: give the stage back; one thread of each warp.
+  __device__ void release() { ptx::mbarrier_arrive(released()); }
+
  private:
+  __device__ std::uint64_t* released() { return &barriers_.tile_released[stage_]; }
+
   __device__ static void wait(std::uint64_t* barrier, std::uint32_t parity) {
     while (!ptx::mbarrier_try_wait(barrier, parity)) {
     }

@@ -11,6 +11,10 @@ bool deep_gemm_fp8_gemm_nt(const Fp8GemmOperands* operands, void* stream, Status
 
 bool deep_gemm_self_test(SelfTestCounts* counts, Status* status) { return self_test(*counts, *status); }
 
+std::size_t deep_gemm_embedded_count() { return cubin_count(); }
+
+const EmbeddedCubin* deep_gemm_embedded(std::size_t index) { return &cubin_at(index); }
+
 std::size_t deep_gemm_config_count() { return config_count(); }
 
 const NamedConfig* deep_gemm_config(std::size_t index) { return &config_at(index); }

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "host/config_table.hpp"
+#include "host/embedded_cubins.hpp"
 #include "host/fp8_gemm.hpp"
 #include "host/self_test.hpp"
 
@@ -12,6 +13,10 @@
 DEEP_GEMM_EXPORT bool deep_gemm_fp8_gemm_nt(const deep_gemm::Fp8GemmOperands* operands, void* stream,
                                             deep_gemm::Status* status);
 DEEP_GEMM_EXPORT bool deep_gemm_self_test(deep_gemm::SelfTestCounts* counts, deep_gemm::Status* status);
+
+// The machine code inside of the library, for tools that read it.
+DEEP_GEMM_EXPORT std::size_t deep_gemm_embedded_count();
+DEEP_GEMM_EXPORT const deep_gemm::EmbeddedCubin* deep_gemm_embedded(std::size_t index);
 
 DEEP_GEMM_EXPORT std::size_t deep_gemm_config_count();
 DEEP_GEMM_EXPORT const deep_gemm::NamedConfig* deep_gemm_config(std::size_t index);

@@ -21,14 +21,22 @@ static_assert(all_valid(), "a row of shared/fp8_gemm_configs.def is invalid: see
 
 static_assert(std::size(kConfigs) <= kMaxConfigs);
 
-// Rates of one multiprocessor, for comparing configurations with each other. Source: the H200's data sheet for the
-// tensor cores; the others measured on an H200 at 1.75 GHz (benchmarks/results/).
+// Rates for comparing configurations with each other, in cycles of one multiprocessor. Source: 4096 e4m3
+// multiply-adds a cycle by the H200's data sheet; the others fitted to the times of all configurations on the
+// published shapes on one H200 (docs/kernels.md says how).
 constexpr double kMultiplyAddsPerCycle = 4096;
-constexpr double kL2BytesPerCycle = 31;
-constexpr double kMemoryBytesPerCycle = 4.3e12 / 1.75e9;  // of the whole device
-constexpr double kFillCycles = 1500;                      // launch, first operands, last store
-constexpr double kSplitCycles = 1500;                     // exchanging parts inside of a cluster
-constexpr double kLoneConsumerCycles = 150;               // waiting and promoting where no other consumer multiplies
+constexpr double kMultiplyShare = 1.14;        // what a k step takes of the tensor cores' time, with other consumers
+constexpr double kAheadShare = 0.72;           // the same where consumers run ahead (they hide what others wait for)
+constexpr double kPromoteCycles = 0.21;        // of one column of one wave
+constexpr double kWaitCycles = 155;            // of one wgmma's end
+constexpr double kL2BytesPerCycle = 47;        // of one multiprocessor
+constexpr double kMemoryBytesPerCycle = 3020;  // of the whole device
+constexpr double kTileCycles = 480;            // filling the pipeline
+constexpr double kStoreCyclesPerByte = 0.042;  // of the output tile
+constexpr double kLaunchCycles = 5700;
+constexpr double kSplitCycles = 4640;  // parts and their waiting for each other
+// A tile with few rows is read once: then B's bytes come from device memory, at what each busy multiprocessor gets.
+constexpr std::int64_t kStreamedRows = 128;
 
 std::int64_t divide_up(std::int64_t value, std::int64_t by) { return (value + by - 1) / by; }
 
@@ -38,29 +46,45 @@ std::size_t config_count() { return std::size(kConfigs); }
 
 const NamedConfig& config_at(std::size_t index) { return kConfigs[index]; }
 
-std::int64_t cluster_slots(const KernelConfig& config, int multiprocessors) {
-  // Clusters lie inside of a GPC of 16 or 18 multiprocessors: pairs waste none, larger ones those of 18.
-  const int usable = config.cluster() <= 2 ? multiprocessors : multiprocessors / 33 * 32 + multiprocessors % 33;
-  return std::max(1, usable / config.cluster());
+std::int64_t tile_slots(const KernelConfig& config, int multiprocessors) {
+  // A cluster lies inside of a GPC of at most 18 multiprocessors: pairs waste none, fours about one in ten.
+  if (config.split_k <= 2) return std::max(1, multiprocessors / config.split_k);
+  return std::max(1, multiprocessors * 10 / 11 / config.split_k);
 }
+
+namespace {
+
+double multiply_cycles(const KernelConfig& config) {
+  const double multiply = static_cast<double>(config.tile_m) * config.tile_n * kTileK / kMultiplyAddsPerCycle;
+  const double promote = config.waves() * (config.tile_n * kPromoteCycles + kWaitCycles);
+  if (config.runs_ahead()) return std::max(multiply * kAheadShare, promote);
+  if (config.consumers() == 1) return multiply + promote;
+  return std::max(multiply * kMultiplyShare, multiply / config.consumers() + promote);
+}
+
+double load_cycles(const KernelConfig& config, const Problem& problem, double blocks) {
+  const double shared = config.operand_stage_bytes() / kL2BytesPerCycle;
+  if (problem.m > kStreamedRows) return shared;
+  return std::max(shared, config.tile_n * kTileK * blocks / kMemoryBytesPerCycle);
+}
+
+}  // namespace
 
 Estimate estimate(const KernelConfig& config, const Problem& problem, int multiprocessors) {
   Estimate result{};
-  const TileSchedule schedule = schedule_of(config, problem);
-  result.tiles = schedule.tiles();
-  result.waves = divide_up(result.tiles, cluster_slots(config, multiprocessors));
-  const double steps = static_cast<double>(divide_up(divide_up(problem.k, kTileK), config.split_k));
-  result.multiply_cycles = static_cast<double>(config.tile_m) * config.tile_n * kTileK / kMultiplyAddsPerCycle;
-  if (config.consumers() == 1) result.multiply_cycles += kLoneConsumerCycles + config.tile_n / 2.0;
-  const double rows = static_cast<double>(config.tile_m) / config.cluster_n + static_cast<double>(config.tile_n) / config.cluster_m;
-  result.load_cycles = rows * kTileK / kL2BytesPerCycle;
+  result.tiles = schedule_of(config, problem).tiles();
+  result.waves = divide_up(result.tiles, tile_slots(config, multiprocessors));
+  const double blocks = static_cast<double>(std::min<std::int64_t>(result.tiles * config.split_k, multiprocessors));
+  result.multiply_cycles = multiply_cycles(config);
+  result.load_cycles = load_cycles(config, problem, blocks);
   const double m = static_cast<double>(problem.m);
   const double n = static_cast<double>(problem.n);
   result.memory_cycles =
       ((m + n) * static_cast<double>(problem.k) + m * n * problem.output_bytes) / kMemoryBytesPerCycle;
-  const double epilogue = config.tile_m * config.tile_n * config.output_bytes / (2 * kL2BytesPerCycle);
-  const double tile = steps * std::max(result.multiply_cycles, result.load_cycles) + epilogue;
-  result.cycles = std::max(static_cast<double>(result.waves) * tile, result.memory_cycles) + kFillCycles +
+  const double steps = static_cast<double>(divide_up(divide_up(problem.k, kTileK), config.split_k));
+  const double tile = steps * std::max(result.multiply_cycles, result.load_cycles) + kTileCycles +
+                      kStoreCyclesPerByte * config.tile_m * config.tile_n * config.output_bytes;
+  result.cycles = std::max(static_cast<double>(result.waves) * tile, result.memory_cycles) + kLaunchCycles +
                   (config.split_k > 1 ? kSplitCycles : 0);
   return result;
 }
@@ -82,11 +106,9 @@ std::size_t choose_config(const Problem& problem, int multiprocessors) {
 TileSchedule schedule_of(const KernelConfig& config, const Problem& problem) {
   // A band of 1024 rows of A and the columns of one wave stay in L2.
   constexpr std::int64_t kBandRows = 1024;
-  const std::int64_t rows = std::int64_t{config.tile_m} * config.cluster_m;
-  return TileSchedule::of(
-      static_cast<std::uint32_t>(divide_up(problem.m, rows)),
-      static_cast<std::uint32_t>(divide_up(problem.n, std::int64_t{config.tile_n} * config.cluster_n)),
-      static_cast<std::uint32_t>(std::max<std::int64_t>(1, kBandRows / rows)));
+  return TileSchedule::of(static_cast<std::uint32_t>(divide_up(problem.m, config.tile_m)),
+                          static_cast<std::uint32_t>(divide_up(problem.n, config.tile_n)),
+                          static_cast<std::uint32_t>(std::max<std::int64_t>(1, kBandRows / config.tile_m)));
 }
 
 }  // namespace deep_gemm

@@ -30,8 +30,8 @@ struct Problem {
 // Why a configuration stands where it does: every term of the estimate, so that a choice can be explained. Cycles of
 // one multiprocessor.
 struct Estimate {
-  std::int64_t tiles;      // of the output, one for each cluster
-  std::int64_t waves;      // tiles over the clusters that run at once, rounded up
+  std::int64_t tiles;      // of the output
+  std::int64_t waves;      // tiles over those that are worked on at once, rounded up
   double multiply_cycles;  // of one k step on the tensor cores, with what of the promotion no other warp hides
   double load_cycles;      // of one k step's operands out of L2
   double memory_cycles;    // of the whole problem's bytes out of device memory
@@ -43,8 +43,8 @@ Estimate estimate(const KernelConfig& config, const Problem& problem, int multip
 // The index of the configuration with the lowest estimate among those of the output type; m, n >= 1.
 std::size_t choose_config(const Problem& problem, int multiprocessors);
 
-// Clusters of the configuration that `multiprocessors` hold at once.
-std::int64_t cluster_slots(const KernelConfig& config, int multiprocessors);
+// Tiles that `multiprocessors` work on at once.
+std::int64_t tile_slots(const KernelConfig& config, int multiprocessors);
 
 // The order of tiles that keeps a wave's operands in L2.
 TileSchedule schedule_of(const KernelConfig& config, const Problem& problem);

@@ -19,20 +19,23 @@ struct Opened {
   bool open() {
     void* library = dlopen("libcuda.so.1", RTLD_NOW | RTLD_LOCAL);
     if (library == nullptr)
-      return status.fail("NVIDIA driver: expected libcuda.so.1 of CUDA 12.8 or later, found none (%s); "
-                         "install the driver, or run on a machine with an sm_90 GPU",
-                         dlerror());
+      return status.fail(
+          "NVIDIA driver: expected libcuda.so.1 of CUDA 12.8 or later, found none (%s); "
+          "install the driver, or run on a machine with an sm_90 GPU",
+          dlerror());
     using GetProcAddress = CUresult (*)(const char*, void**, int, cuuint64_t, CUdriverProcAddressQueryResult*);
     using Init = CUresult (*)(unsigned int);
     const auto get_address = reinterpret_cast<GetProcAddress>(dlsym(library, "cuGetProcAddress_v2"));
     const auto init = reinterpret_cast<Init>(dlsym(library, "cuInit"));
     if (get_address == nullptr || init == nullptr)
-      return status.fail("NVIDIA driver: expected CUDA 12.8 or later, found an older libcuda.so.1 "
-                         "(no cuGetProcAddress_v2); update the driver");
+      return status.fail(
+          "NVIDIA driver: expected CUDA 12.8 or later, found an older libcuda.so.1 "
+          "(no cuGetProcAddress_v2); update the driver");
     if (const CUresult result = init(0); result != CUDA_SUCCESS)
-      return status.fail("NVIDIA driver: cuInit failed with error %d (no GPU is visible, or driver and kernel module "
-                         "differ); check nvidia-smi and CUDA_VISIBLE_DEVICES",
-                         static_cast<int>(result));
+      return status.fail(
+          "NVIDIA driver: cuInit failed with error %d (no GPU is visible, or driver and kernel module "
+          "differ); check nvidia-smi and CUDA_VISIBLE_DEVICES",
+          static_cast<int>(result));
     const auto resolve = [&](const char* name, auto& entry) {
       void* address = nullptr;
       const CUresult result = get_address(name, &address, kDriverVersion, CU_GET_PROC_ADDRESS_DEFAULT, nullptr);

@@ -48,8 +48,8 @@ bool check_extents(std::int64_t m, std::int64_t n, std::int64_t k, Status& statu
 }
 
 bool check_places(const Fp8GemmOperands& operands, Status& status) {
-  const TensorView* tensors[] = {&operands.a, &operands.scale_a, &operands.b, &operands.scale_b,
-                                 &operands.d, &operands.c};
+  const TensorView* tensors[] = {&operands.a,       &operands.scale_a, &operands.b,
+                                 &operands.scale_b, &operands.d,       &operands.c};
   for (const TensorView* tensor : tensors) {
     if (tensor == &operands.c && !operands.has_c) continue;
     const bool scale = tensor == &operands.scale_a || tensor == &operands.scale_b;
@@ -66,8 +66,9 @@ ScaleMatrix scale_matrix(const TensorView& scale) {
 }
 
 MapRequest operand_map(const TensorView& tensor, int box_rows) {
-  return {tensor.name,     tensor.data,        CU_TENSOR_MAP_DATA_TYPE_UINT8, 1, tensor.shape[0], tensor.shape[1],
-          row_stride(tensor), box_rows, kTileK};
+  return {
+      tensor.name, tensor.data, CU_TENSOR_MAP_DATA_TYPE_UINT8, 1, tensor.shape[0], tensor.shape[1], row_stride(tensor),
+      box_rows,    kTileK};
 }
 
 // MN-major and aligned, as get_mn_major_tma_aligned_tensor makes it: then a row of the map is one k step.
@@ -77,14 +78,15 @@ bool can_copy_scales(const TensorView& scale) {
 }
 
 MapRequest scale_map(const TensorView& scale, int box) {
-  return {scale.name, scale.data, CU_TENSOR_MAP_DATA_TYPE_FLOAT32, 4, scale.shape[1], scale.shape[0], scale.strides[1], 1, box};
+  return {scale.name, scale.data, CU_TENSOR_MAP_DATA_TYPE_FLOAT32, 4, scale.shape[1], scale.shape[0], scale.strides[1],
+          1,          box};
 }
 
 MapRequest output_map(const TensorView& d, const KernelConfig& config) {
   const CUtensorMapDataType type =
       d.type == ElementType::kBf16 ? CU_TENSOR_MAP_DATA_TYPE_BFLOAT16 : CU_TENSOR_MAP_DATA_TYPE_FLOAT32;
-  return {d.name, d.data, type, config.output_bytes, d.shape[0], d.shape[1], row_stride(d), kWgmmaRows,
-          config.panel_columns()};
+  return {d.name,     d.data,        type,       config.output_bytes,   d.shape[0],
+          d.shape[1], row_stride(d), kWgmmaRows, config.panel_columns()};
 }
 
 bool make_arguments(const Driver& driver, const Fp8GemmOperands& operands, const KernelConfig& config,
@@ -103,8 +105,8 @@ bool make_arguments(const Driver& driver, const Fp8GemmOperands& operands, const
   arguments.scale_a_strided = !can_copy_scales(operands.scale_a);
   // With k = 0 no operand is read and there is nothing that a map could describe.
   if (problem.k > 0 &&
-      (!encode_tensor_map(driver, operand_map(operands.a, config.tile_m / config.cluster_n), arguments.a, status) ||
-       !encode_tensor_map(driver, operand_map(operands.b, config.tile_n / config.cluster_m), arguments.b, status) ||
+      (!encode_tensor_map(driver, operand_map(operands.a, config.tile_m), arguments.a, status) ||
+       !encode_tensor_map(driver, operand_map(operands.b, config.tile_n), arguments.b, status) ||
        (!arguments.scale_a_strided &&
         !encode_tensor_map(driver, scale_map(operands.scale_a, config.tile_m), arguments.scale_a_map, status))))
     return false;
@@ -119,9 +121,8 @@ KernelSlot& slot_of(std::size_t index) {
 
 // Persistent blocks, at most one on each multiprocessor; with a split one cluster for each tile.
 unsigned blocks_of(const KernelConfig& config, const TileSchedule& schedule, int multiprocessors) {
-  std::int64_t clusters = schedule.tiles();
-  if (config.split_k == 1) clusters = std::min<std::int64_t>(clusters, std::max(1, multiprocessors / config.cluster()));
-  return static_cast<unsigned>(clusters * config.cluster());
+  if (config.split_k > 1) return schedule.tiles() * static_cast<unsigned>(config.split_k);
+  return std::min(schedule.tiles(), static_cast<unsigned>(multiprocessors));
 }
 
 bool launch(const Driver& driver, CUfunction function, const KernelConfig& config, unsigned blocks, void* stream,
@@ -137,10 +138,10 @@ bool launch(const Driver& driver, CUfunction function, const KernelConfig& confi
   launch_config.hStream = static_cast<CUstream>(stream);
   CUlaunchAttribute attributes[2] = {};
   launch_config.attrs = attributes;
-  if (config.cluster() > 1) {
+  if (config.split_k > 1) {
     CUlaunchAttribute& attribute = attributes[launch_config.numAttrs++];
     attribute.id = CU_LAUNCH_ATTRIBUTE_CLUSTER_DIMENSION;
-    attribute.value.clusterDim = {static_cast<unsigned>(config.cluster()), 1, 1};
+    attribute.value.clusterDim = {static_cast<unsigned>(config.split_k), 1, 1};
   }
   if (Settings::get().dependent_launch.load(std::memory_order_relaxed)) {
     CUlaunchAttribute& attribute = attributes[launch_config.numAttrs++];
@@ -190,8 +191,7 @@ bool fp8_gemm_nt(const Fp8GemmOperands& operands, void* stream, Status& status) 
   const int limit = Settings::get().multiprocessors.load(std::memory_order_relaxed);
   const int multiprocessors = limit > 0 ? std::min(limit, device->multiprocessors) : device->multiprocessors;
   const int forced = Settings::get().forced_config.load(std::memory_order_relaxed);
-  const std::size_t index =
-      forced >= 0 ? static_cast<std::size_t>(forced) : choose_config(problem, multiprocessors);
+  const std::size_t index = forced >= 0 ? static_cast<std::size_t>(forced) : choose_config(problem, multiprocessors);
   const NamedConfig& named = config_at(index);
   if (named.config.output_bytes != problem.output_bytes)
     return status.refuse("d: expected the output type of the forced configuration %s, got %s", named.name,

@@ -3,14 +3,15 @@
 #include <vector>
 
 #include "host/config_table.hpp"
-#include "host/kernel_store.hpp"
+#include "host/embedded_cubins.hpp"
 
 namespace deep_gemm {
 namespace {
 
 bool check_cubins(SelfTestCounts& counts, Status& status) {
   for (std::size_t i = 0; i < config_count(); ++i)
-    if (find_cubin(config_at(i).cubin) == nullptr) return status.fail("cubin %s: not in the library", config_at(i).cubin);
+    if (find_cubin(config_at(i).cubin) == nullptr)
+      return status.fail("cubin %s: not in the library", config_at(i).cubin);
   for (std::size_t i = 0; i < cubin_count(); ++i) {
     const EmbeddedCubin& cubin = cubin_at(i);
     if (const char* damage = cubin_damage(cubin)) return status.fail("cubin %s: %s", cubin.name, damage);

@@ -9,7 +9,7 @@ struct Settings {
   std::atomic<int> multiprocessors{0};  // upper limit of blocks a launch; 0: all that the device has
 
   std::atomic<bool> dependent_launch{false};  // programmatic dependent launch
-  std::atomic<int> forced_config{-1};  // index of the only configuration to use, for tuning; -1: choose
+  std::atomic<int> forced_config{-1};         // index of the only configuration to use, for tuning; -1: choose
 
   static Settings& get();
 };

@@ -69,7 +69,8 @@ bool expect_shape(const TensorView& tensor, std::int64_t rows, std::int64_t colu
 
 bool expect_cuda(const TensorView& tensor, Status& status) {
   if (tensor.device_kind == DeviceKind::kCuda) return true;
-  if (tensor.device_kind == DeviceKind::kCpu) return status.refuse("%s: expected a CUDA tensor, got a CPU one", tensor.name);
+  if (tensor.device_kind == DeviceKind::kCpu)
+    return status.refuse("%s: expected a CUDA tensor, got a CPU one", tensor.name);
   return status.refuse("%s: expected a CUDA tensor, got one of DLPack's device type %d", tensor.name,
                        static_cast<int>(tensor.device_kind));
 }
@@ -104,8 +105,6 @@ bool expect_row_major(const TensorView& tensor, Status& status) {
                        static_cast<long long>(tensor.shape[1]));
 }
 
-std::int64_t row_stride(const TensorView& tensor) {
-  return tensor.shape[0] < 2 ? tensor.shape[1] : tensor.strides[0];
-}
+std::int64_t row_stride(const TensorView& tensor) { return tensor.shape[0] < 2 ? tensor.shape[1] : tensor.strides[0]; }
 
 }  // namespace deep_gemm

@@ -28,17 +28,19 @@ struct KernelConfig {
   int tile_n;        // output columns of a block
   int stages;        // k steps in flight
   int output_bytes;  // 2: bf16, 4: f32
-  int cluster_m;     // blocks of a cluster below each other: they share tiles of B by multicast
-  int cluster_n;     // blocks of a cluster side by side: they share tiles of A by multicast
   int split_k;       // blocks of a cluster that each take a part of k of the same output tile
 
-  DEEP_GEMM_HOST_DEVICE constexpr int cluster() const { return cluster_m * cluster_n * split_k; }
-  // Blocks that write into each other's stages.
-  DEEP_GEMM_HOST_DEVICE constexpr int sharers() const { return cluster_m * cluster_n; }
   DEEP_GEMM_HOST_DEVICE constexpr int consumers() const { return tile_m == 256 ? 2 : tile_m / kWgmmaRows; }
   // wgmmas below each other in one consumer warp group.
   DEEP_GEMM_HOST_DEVICE constexpr int waves() const { return tile_m / kWgmmaRows / consumers(); }
+  // Whether a consumer starts the next k step before it promotes the last: where a second accumulator finds room.
+  DEEP_GEMM_HOST_DEVICE constexpr bool runs_ahead() const { return waves() == 1 && consumers() < 3 && tile_n <= 128; }
   DEEP_GEMM_HOST_DEVICE constexpr int threads() const { return (consumers() + 1) * kWarpGroupThreads; }
+
+  // Registers of a thread after the roles have parted (setmaxnreg): 65,536 a multiprocessor in all.
+  DEEP_GEMM_HOST_DEVICE constexpr int producer_registers() const { return consumers() == 3 ? 32 : 40; }
+  DEEP_GEMM_HOST_DEVICE constexpr int consumer_registers() const { return consumers() == 3 ? 160 : 232; }
+
   DEEP_GEMM_HOST_DEVICE constexpr int a_stage_bytes() const { return tile_m * kTileK; }
   DEEP_GEMM_HOST_DEVICE constexpr int b_stage_bytes() const { return tile_n * kTileK; }
   DEEP_GEMM_HOST_DEVICE constexpr int operand_stage_bytes() const { return a_stage_bytes() + b_stage_bytes(); }
@@ -51,12 +53,7 @@ struct KernelConfig {
     return columns;
   }
   DEEP_GEMM_HOST_DEVICE constexpr int panel_bytes() const { return panel_columns() * output_bytes; }
-
   DEEP_GEMM_HOST_DEVICE constexpr int panels() const { return tile_n / panel_columns(); }
-
-  // Registers of a thread after the roles have parted (setmaxnreg): 65,536 a multiprocessor in all.
-  DEEP_GEMM_HOST_DEVICE constexpr int producer_registers() const { return consumers() == 3 ? 32 : 40; }
-  DEEP_GEMM_HOST_DEVICE constexpr int consumer_registers() const { return consumers() == 3 ? 160 : 232; }
 
   // Panels that a consumer writes between two waits: of all its rows, of 64 rows, or one, as many as find room.
   DEEP_GEMM_HOST_DEVICE constexpr int resident_panels() const {
@@ -98,15 +95,14 @@ struct KernelConfig {
 DEEP_GEMM_HOST_DEVICE constexpr const char* invalid_reason(const KernelConfig& config) {
   if (config.tile_m < 64 || config.tile_m > 256 || config.tile_m % kWgmmaRows != 0)
     return "tile_m: expected 64, 128, 192 or 256";
-  if (config.tile_n < 16 || config.tile_n > 256 || config.tile_n % 16 != 0)
-    return "tile_n: expected a multiple of 16 from 16 to 256";
+  if (config.tile_n < 16 || config.tile_n > 192 || config.tile_n % 16 != 0)
+    return "tile_n: expected a multiple of 16 from 16 to 192";
   if (config.output_bytes != 2 && config.output_bytes != 4) return "output_bytes: expected 2 or 4";
   if (config.stages < 2 || config.stages > 16) return "stages: expected 2 to 16";
-  if (config.sharers() != 1 && config.sharers() != 2) return "cluster_m, cluster_n: expected 1 x 1, 1 x 2 or 2 x 1";
-  if (config.split_k < 1 || config.cluster() > kMaxCluster) return "split_k: expected clusters of 1 to 8 blocks";
-  if (config.tile_n % (config.cluster_m * 8) != 0) return "tile_n: expected multicast parts of whole swizzle periods";
+  if (config.split_k < 1 || config.split_k > kMaxCluster) return "split_k: expected 1 to 8";
   if (config.scale_b_blocks() > 2) return "tile_n: touches more than two blocks of scale_b";
-  if ((config.waves() + 1) * config.tile_n / 2 > (config.consumers() == 3 ? 136 : 208)) return "registers: the accumulators of a consumer do not fit";
+  if ((config.waves() + 1) * config.tile_n / 2 > (config.consumers() == 3 ? 136 : 208))
+    return "registers: the accumulators of a consumer do not fit";
   if (config.shared_bytes() > kMaxSharedBytes) return "shared memory: more than 227 KiB";
   return nullptr;
 }

@@ -31,7 +31,7 @@ struct TileCoordinate {
   std::uint32_t n;
 };
 
-// Tiles of a cluster each, in bands of `band` rows of tiles: inside a band m runs fastest, so that neighbours in time
+// Tiles in bands of `band` rows of tiles: inside a band m runs fastest, so that neighbours in time
 // share a tile of B and the band's rows of A stay in L2.
 struct TileSchedule {
   std::uint32_t tiles_m;

@@ -1,7 +1,8 @@
-"""DeepGEMM for Hopper, compiled ahead of time: the Python face of `csrc/deep_gemm`, under DeepGEMM's names.
+"""DeepGEMM for Hopper, compiled ahead of time: the Python face of `csrc/deep_gemm`, under
+DeepGEMM's names.
 
-It knows the interface of DeepGEMM 2.6.1 and what of it this library serves. Importing it imports no torch and touches
-no GPU; a kernel call on a machine without an sm_90 GPU says what it needs.
+It knows the interface of DeepGEMM 2.6.1 and what of it this library serves. Importing it imports no
+torch and touches no GPU; a kernel call on a machine without an sm_90 GPU says what it needs.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     import torch
 
 
-def fp8_gemm_nt(
+def fp8_gemm_nt(  # noqa: PLR0917 - DeepGEMM's signature
     a: tuple[torch.Tensor, torch.Tensor],
     b: tuple[torch.Tensor, torch.Tensor],
     d: torch.Tensor,
@@ -21,15 +21,17 @@ def fp8_gemm_nt(
     compiled_dims: str = "nk",
     disable_ue8m0_cast: bool = False,
 ) -> None:
-    """Write `c + (A * scale_a) @ (B * scale_b).T` into `d`, on the current stream of the tensors' device.
+    """Write `c + (A * scale_a) @ (B * scale_b).T` into `d`, on the device's current stream.
 
-    `compiled_dims` steers a JIT and `disable_ue8m0_cast` a cast of Blackwell: both are accepted and change nothing.
+    `compiled_dims` steers a JIT and `disable_ue8m0_cast` a cast of Blackwell: both are accepted and
+    change nothing.
 
     Shapes: `a` = (A (m, k) e4m3, scale_a (m, ceil(k/128)) f32), `b` = (B (n, k) e4m3,
-        scale_b (ceil(n/128), ceil(k/128)) f32), `d` (m, n) bf16 or f32, `c` of d's type, may be `d` itself.
-        k is a multiple of 16; A, B, C and D have dense rows; scales may have any strides.
-    Raises: ValueError names the operand that breaks the contract, and nothing is launched; RuntimeError says what
-        the machine lacks (driver, sm_90 GPU); TypeError where an operand is no tensor.
+        scale_b (ceil(n/128), ceil(k/128)) f32), `d` (m, n) bf16 or f32, `c` of d's type, may be `d`
+        itself. k is a multiple of 16; A, B, C and D have dense rows; scales may have any strides.
+    Raises: ValueError names the operand that breaks the contract, and nothing is launched;
+        RuntimeError says what the machine lacks (driver, sm_90 GPU); TypeError where an operand is
+        no tensor.
     Source: DeepGEMM 2.6.1, `fp8_gemm_nt`.
     """
     if recipe is not None or recipe_a is not None or recipe_b is not None:

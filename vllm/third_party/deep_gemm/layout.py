@@ -1,7 +1,7 @@
-"""Layouts of scale factors: the arithmetic and the copies that callers of DeepGEMM make before a GEMM.
+"""Layouts of scale factors: the arithmetic and the copies that DeepGEMM's callers make.
 
-Our kernels read scale factors in any layout, so none of this is needed for `fp8_gemm_nt`; it serves callers that share
-their tensors with other kernels.
+Our kernels read scale factors in any layout, so none of this is needed for `fp8_gemm_nt`; it serves
+callers that share their tensors with other kernels.
 """
 
 from __future__ import annotations
@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import torch
 
-# A bulk tensor copy wants row strides that are multiples of this. Source: CUDA driver API, cuTensorMapEncodeTiled.
+# A bulk tensor copy wants row strides that are multiples of this. Source: CUDA driver API,
+# cuTensorMapEncodeTiled.
 TMA_ALIGNMENT_BYTES = 16
 
 
@@ -31,11 +32,14 @@ def get_mn_major_tma_aligned_tensor(x: torch.Tensor) -> torch.Tensor:
 
     A tensor that is laid out so already is returned as it is.
 
-    Shapes: (mn, k) or (groups, mn, k) f32 -> the same shape, strides (1, aligned mn) after any group stride.
+    Shapes: (mn, k) or (groups, mn, k) f32 -> the same shape, strides (1, aligned mn) after any
+        group stride.
     Raises: ValueError for another type or rank.
     """
     if x.dim() not in (2, 3) or str(x.dtype) != "torch.float32":
-        raise ValueError(f"x: expected (mn, k) or (groups, mn, k) float32, got {tuple(x.shape)} {x.dtype}")
+        raise ValueError(
+            f"x: expected (mn, k) or (groups, mn, k) float32, got {tuple(x.shape)} {x.dtype}"
+        )
     mn, k = x.shape[-2], x.shape[-1]
     aligned = get_tma_aligned_size(mn, x.element_size())
     wanted = (k * aligned, 1, aligned)[3 - x.dim() :]
@@ -47,7 +51,7 @@ def get_mn_major_tma_aligned_tensor(x: torch.Tensor) -> torch.Tensor:
     return result
 
 
-def transform_sf_into_required_layout(
+def transform_sf_into_required_layout(  # noqa: PLR0917 - DeepGEMM's signature
     sf: torch.Tensor,
     mn: int,
     k: int,
@@ -59,22 +63,27 @@ def transform_sf_into_required_layout(
 ) -> torch.Tensor:
     """Check a scale tensor against its operand and return it in the layout of Hopper's kernels.
 
-    Per-row scales (granularity 1 x 128) become MN-major and aligned, per-block ones (128 x 128) stay as they are.
+    Per-row scales (granularity 1 x 128) become MN-major and aligned, per-block ones (128 x 128)
+    stay as they are.
 
-    Shapes: `sf` ([num_groups,] ceil(mn / granularity_mn), ceil(k / granularity_k)) f32; `recipe` is (granularity_mn,
-        granularity_k), or (of A's mn, of B's mn, of k) with `is_sfa` to tell which.
+    Shapes: `sf` ([num_groups,] ceil(mn / granularity_mn), ceil(k / granularity_k)) f32; `recipe` is
+        (granularity_mn, granularity_k), or (of A's mn, of B's mn, of k) with `is_sfa` to tell
+        which.
     Raises: ValueError names what differs; packed UE8M0 scales (integers) belong to Blackwell.
     Source: DeepGEMM 2.6.1, `transform_sf_into_required_layout`.
     """
     del disable_ue8m0_cast, psum_layout  # Blackwell's
     if str(sf.dtype) != "torch.float32":
-        raise ValueError(f"sf: expected float32, got {sf.dtype} (packed UE8M0 scales are of Blackwell)")
+        raise ValueError(
+            f"sf: expected float32, got {sf.dtype} (packed UE8M0 scales are of Blackwell)"
+        )
     per_mn, per_k = _granularity(recipe, is_sfa)
     groups = () if num_groups is None else (num_groups,)
     expected = (*groups, -(-mn // per_mn), -(-k // per_k))
     if tuple(sf.shape) != expected:
         raise ValueError(
-            f"sf: expected shape {expected}, got {tuple(sf.shape)}; mn={mn}, k={k}, granularity {per_mn} x {per_k}"
+            f"sf: expected shape {expected}, got {tuple(sf.shape)}; mn={mn}, k={k}, "
+            f"granularity {per_mn} x {per_k}"
         )
     return get_mn_major_tma_aligned_tensor(sf) if per_mn == 1 else sf
 
@@ -85,5 +94,6 @@ def _granularity(recipe: tuple[int, ...], is_sfa: bool | None) -> tuple[int, int
     if recipe in ((1, 128), (128, 128)):
         return recipe[0], recipe[1]
     raise ValueError(
-        f"recipe: expected (1, 128) or (128, 128), or three numbers and is_sfa, got {recipe}, is_sfa={is_sfa}"
+        f"recipe: expected (1, 128) or (128, 128), or three numbers and is_sfa, "
+        f"got {recipe}, is_sfa={is_sfa}"
     )

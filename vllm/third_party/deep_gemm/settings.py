@@ -23,7 +23,9 @@ def get_num_sms() -> int:
 
 
 def set_pdl(enable_pdl: bool) -> None:
-    """Let later launches begin their set-up while the stream's last kernel ends (programmatic dependent launch)."""
+    """Let later launches begin their set-up while the stream's last kernel ends (programmatic
+    dependent launch).
+    """
     _C.set_pdl(enable_pdl)
 
 

@@ -2,28 +2,26 @@
 //
 // Roles of a block (one on each multiprocessor; persistent unless k is split):
 //   consumers  the first one to three warp groups: 64 * waves rows of the output tile each
-//   operands   one thread of the last warp group: bulk tensor copies of A, B and scale_a, multicast in the cluster
+//   operands   one thread of the last warp group: bulk tensor copies of A, B and scale_a
 //   scales     the next warp of that group, only where scale_a is not MN-major: its words one by one
 //
 // Barriers (shared memory, one pair a stage; PipelineBarriers):
 //   tile_arrived   arrivals: the operands thread with all bytes, and the 32 lanes of the scales warp where it works
 //                  waits: consumers
-//   tile_released  arrivals: one of each consumer warp in each block that shares stages
-//                  waits: operands, scales
+//   tile_released  arrivals: one of each consumer warp   waits: operands, scales
 //   named barriers 1 to 3: one consumer's threads around its panels of the output
 //   parts_arrived  with a split of k: the bytes of all parts that the cluster's blocks send   waits: consumers
-//   the cluster's barrier: before anyone writes to another block, and without a split before anyone leaves
+//   the cluster's barrier: before anyone writes to another block
 //
 // Steady state, k steps of 128 for each output tile:
 //   operands   | wait released s | copy A, B, scale_a -> stage s | next stage, across tile borders, without a pause
-//   consumer 0 | wait arrived s | wgmma x4 | wait wgmma | release s | promote |   (with two waves: wgmma, promote twice)
-//   consumer 1 |                | wgmma x4 ...            one multiplies while the other promotes
-//   at the end of a tile each consumer converts its rows and starts their store; the producers are already at the
-//   next tile's stages.
+//   consumer 0 | wait arrived s | wgmma x4 | wait wgmma | release s | promote |   (with two waves: wgmma, promote
+//   twice) consumer 1 |                | wgmma x4 ...            one multiplies while the other promotes at the end of
+//   a tile each consumer converts its rows and starts their store; the producers are already at the next tile's stages.
 #pragma once
 
-#include "device/fp8_gemm/mainloop.cuh"
 #include "device/fp8_gemm/epilogue.cuh"
+#include "device/fp8_gemm/mainloop.cuh"
 #include "device/fp8_gemm/producer.cuh"
 #include "device/fp8_gemm/split_epilogue.cuh"
 #include "device/ptx/warp_group.cuh"
@@ -32,24 +30,28 @@ namespace deep_gemm {
 
 template <KernelConfig kConfig>
 __device__ __forceinline__ void consume(const GemmArguments& arguments, SharedStorage<kConfig>& shared,
-                                        ClusterPlace<kConfig> cluster, int consumer) {
+                                        BlockPlace<kConfig> block, int consumer) {
   PipelinePlace<kConfig.stages> place(shared.barriers);
-  const StepRange steps = steps_of<kConfig>(arguments, cluster.k);
-  TileWalk<kConfig> walk(arguments, cluster);
+  const StepRange steps = block.steps(arguments);
+  TileWalk<kConfig> walk(arguments);
   ScaleB<kConfig> scale_b(arguments, walk.tile().n, steps);
   while (walk.inside()) {
     const TileCoordinate tile = walk.tile();
     Sums<kConfig> sums;
-    accumulate_tile<kConfig>(sums, shared, place, scale_b, steps.last - steps.first, tile.n, consumer,
-                             cluster.first_sharer());
+    TileAccumulation<kConfig> accumulation(sums, shared, place, scale_b, tile.n, consumer);
+    if constexpr (kConfig.runs_ahead()) {
+      accumulation.run_ahead(steps.last - steps.first);
+    } else {
+      accumulation.run(steps.last - steps.first);
+    }
     // Order: the next tile's first scale factors are on their way while this one is stored.
     walk.advance();
     scale_b = ScaleB<kConfig>(arguments, walk.tile().n, steps);
     if constexpr (kConfig.split_k == 1) {
       write_tile<kConfig>(sums, arguments, shared, tile, consumer);
     } else {
-      send_parts<kConfig>(sums, shared, cluster, consumer);
-      store_own_columns<kConfig>(arguments, shared, cluster, tile, consumer);
+      send_parts<kConfig>(sums, shared, block, consumer);
+      store_own_columns<kConfig>(arguments, shared, block, tile, consumer);
     }
   }
   // Shared memory must outlive the last store.
@@ -58,28 +60,28 @@ __device__ __forceinline__ void consume(const GemmArguments& arguments, SharedSt
 
 template <KernelConfig kConfig>
 __device__ __forceinline__ void produce(const GemmArguments& arguments, SharedStorage<kConfig>& shared,
-                                        ClusterPlace<kConfig> cluster) {
+                                        BlockPlace<kConfig> block) {
   const int warp = __shfl_sync(0xffffffff, threadIdx.x / 32 % 4, 0);
   if (warp == 0) {
-    if (ptx::elect_one()) produce_operands<kConfig>(arguments, shared, cluster);
+    if (ptx::elect_one()) produce_operands<kConfig>(arguments, shared, block);
     __syncwarp();
   } else if (warp == 1 && arguments.scale_a_strided != 0) {
-    produce_strided_scales<kConfig>(arguments, shared, cluster);
+    produce_strided_scales<kConfig>(arguments, shared, block);
   }
 }
 
 template <KernelConfig kConfig>
 __device__ __forceinline__ void prepare(const GemmArguments& arguments, SharedStorage<kConfig>& shared,
-                                        ClusterPlace<kConfig> cluster) {
+                                        BlockPlace<kConfig> block) {
   if (threadIdx.x == 0) {
-    shared.barriers.init(arguments.scale_a_strided != 0 ? 1 + 32 : 1, kConfig.consumers() * 4 * kConfig.sharers());
-    if constexpr (kConfig.split_k > 1) expect_parts<kConfig>(shared, cluster);
+    shared.barriers.init(arguments.scale_a_strided != 0 ? 1 + 32 : 1, kConfig.consumers() * 4);
+    if constexpr (kConfig.split_k > 1) expect_parts<kConfig>(shared, block);
   } else if (threadIdx.x == 32) {
     ptx::prefetch_tensor_map(&arguments.a);
     ptx::prefetch_tensor_map(&arguments.b);
     ptx::prefetch_tensor_map(&arguments.scale_a_map);
   }
-  if constexpr (kConfig.cluster() > 1) {
+  if constexpr (kConfig.split_k > 1) {
     ptx::cluster_arrive();
     ptx::cluster_wait();
   } else {
@@ -97,20 +99,16 @@ __device__ __forceinline__ void fp8_gemm(const GemmArguments& arguments) {
   static_assert(sizeof(SharedStorage<kConfig>) <= kConfig.shared_bytes() + 1023);
   extern __shared__ __align__(1024) std::uint8_t dynamic_shared[];
   auto& shared = *reinterpret_cast<SharedStorage<kConfig>*>(dynamic_shared);
-  const auto cluster = ClusterPlace<kConfig>::get();
+  const auto block = BlockPlace<kConfig>::get();
   const int warp_group = __shfl_sync(0xffffffff, threadIdx.x / kWarpGroupThreads, 0);
-  prepare<kConfig>(arguments, shared, cluster);
+  prepare<kConfig>(arguments, shared, block);
 
   if (warp_group == kConfig.consumers()) {
     if constexpr (kConfig.consumers() > 1) ptx::decrease_registers<kConfig.producer_registers()>();
-    produce<kConfig>(arguments, shared, cluster);
+    produce<kConfig>(arguments, shared, block);
   } else {
     if constexpr (kConfig.consumers() > 1) ptx::increase_registers<kConfig.consumer_registers()>();
-    consume<kConfig>(arguments, shared, cluster, warp_group);
-  }
-  if constexpr (kConfig.sharers() > 1) {  // nobody leaves while another block may still copy into it
-    ptx::cluster_arrive();
-    ptx::cluster_wait();
+    consume<kConfig>(arguments, shared, block, warp_group);
   }
 }
 

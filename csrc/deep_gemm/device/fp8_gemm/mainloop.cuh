@@ -54,7 +54,8 @@ class ScaleB {
   std::uint32_t left_;
 };
 
-// sum += accumulator * scale_a[row] * scale_b[column block]; columns from chunk (of 8) kBoundary on use the second block.
+// sum += accumulator * scale_a[row] * scale_b[column block]; columns from chunk (of 8) kBoundary on use the second
+// block.
 template <int kTileN, int kBoundary, int kBlocksN>
 __device__ __forceinline__ void promote_at(float (&sum)[kTileN / 2], const float (&accumulator)[kTileN / 2],
                                            const float (&products)[kBlocksN][2]) {
@@ -78,57 +79,117 @@ __device__ __forceinline__ void promote(float (&sum)[kConfig.tile_n / 2],
   }
 }
 
-// Tells all blocks whose copies fill this stage that this warp is done with it.
+// One consumer's way through the k steps of one output tile: starts wgmmas, and promotes them when they have ended.
 template <KernelConfig kConfig>
-__device__ __forceinline__ void release(PipelinePlace<kConfig.stages>& place, std::uint32_t first_sharer) {
-  const std::uint32_t lane = threadIdx.x % 32;
-  if constexpr (kConfig.sharers() == 1) {
-    if (lane == 0) ptx::mbarrier_arrive(place.released());
-  } else {
-    if (lane < kConfig.sharers()) ptx::mbarrier_arrive_remote(place.released(), first_sharer + lane);
+class TileAccumulation {
+  static constexpr int kBlocksN = kConfig.scale_b_blocks();
+
+ public:
+  // One started k step of one wave.
+  struct Started {
+    float accumulator[kConfig.tile_n / 2];
+    float products[kBlocksN][2];  // scale_a * scale_b
+  };
+
+  __device__ TileAccumulation(Sums<kConfig>& sums, SharedStorage<kConfig>& shared, PipelinePlace<kConfig.stages>& place,
+                              ScaleB<kConfig>& scale_b, std::uint32_t tile_n, int consumer)
+      : sums_(sums),
+        shared_(shared),
+        place_(place),
+        behind_(place),
+        scale_b_(scale_b),
+        boundary_(static_cast<int>(kScaleGranularity - tile_n * kConfig.tile_n % kScaleGranularity) / 8) {
+    const int first_row = consumer * kConfig.waves() * kWgmmaRows;
+    thread_row_ = first_row + static_cast<int>(threadIdx.x / 32 % 4 * 16 + threadIdx.x % 32 / 4);
+    base_a_ = ptx::swizzled_descriptor(ptx::shared_address(&shared.a[0][first_row * kTileK]));
+    base_b_ = ptx::swizzled_descriptor(ptx::shared_address(shared.b[0]));
+#pragma unroll
+    for (auto& sum : sums)
+#pragma unroll
+      for (float& value : sum) value = 0.0f;
   }
-}
 
-// Adds this block's k steps of one output tile up in `sums`, and advances `place` by as many.
-template <KernelConfig kConfig>
-__device__ __forceinline__ void accumulate_tile(Sums<kConfig>& sums, SharedStorage<kConfig>& shared,
-                                                PipelinePlace<kConfig.stages>& place, ScaleB<kConfig>& scale_b,
-                                                std::uint32_t steps, std::uint32_t tile_n, int consumer,
-                                                std::uint32_t first_sharer) {
-  constexpr int kBlocksN = kConfig.scale_b_blocks();
-  const int first_row = consumer * kConfig.waves() * kWgmmaRows;
-  const int thread_row = first_row + static_cast<int>(threadIdx.x / 32 % 4 * 16 + threadIdx.x % 32 / 4);
-  const int boundary = static_cast<int>(kScaleGranularity - tile_n * kConfig.tile_n % kScaleGranularity) / 8;
-  const std::uint64_t base_a = ptx::swizzled_descriptor(ptx::shared_address(&shared.a[0][first_row * kTileK]));
-  const std::uint64_t base_b = ptx::swizzled_descriptor(ptx::shared_address(shared.b[0]));
-#pragma unroll
-  for (auto& sum : sums)
-#pragma unroll
-    for (float& value : sum) value = 0.0f;
-
+  // Adds all steps up, one wgmma at a time: the other consumers multiply meanwhile.
+  __device__ void run(std::uint32_t steps) {
+    Started started;
 #pragma unroll 4
-  for (std::uint32_t step = 0; step < steps; ++step, place.advance()) {
-    const std::uint32_t stage = place.stage();
-    place.wait_arrived();
+    for (std::uint32_t step = 0; step < steps; ++step) {
+      place_.wait_arrived();
 #pragma unroll
-    for (int wave = 0; wave < kConfig.waves(); ++wave) {
-      float accumulator[kConfig.tile_n / 2];
-      const float* scale_a = &shared.scale_a[stage][thread_row + wave * kWgmmaRows];
-      const float scale_rows[2] = {scale_a[0], scale_a[8]};
-      multiply_step<kConfig.tile_n>(
-          accumulator, ptx::advance(base_a, stage * kConfig.a_stage_bytes() + wave * kWgmmaRows * kTileK),
-          ptx::advance(base_b, stage * kConfig.b_stage_bytes()));
-      float products[kBlocksN][2];
-      for (int i = 0; i < 2 * kBlocksN; ++i) products[i / 2][i % 2] = scale_rows[i % 2] * scale_b[i / 2];
-      const bool last_wave = wave == kConfig.waves() - 1;
-      if (last_wave) scale_b.read_next();
-      ptx::wgmma_wait<0>();
-      ptx::pin_registers(accumulator);
-      // Order: the scale factors are in registers and the last wgmma has read its operands before the stage goes back.
-      if (last_wave) release<kConfig>(place, first_sharer);
-      promote<kConfig>(sums[wave], accumulator, products, boundary);
+      for (int wave = 0; wave < kConfig.waves(); ++wave) {
+        start(started, wave);
+        ptx::wgmma_wait<0>();
+        finish(started, wave);
+      }
     }
   }
-}
+
+  // The same with the next step's wgmmas started before the last one's are promoted, where registers allow it.
+  __device__ void run_ahead(std::uint32_t steps) {
+    if (steps == 0) return;
+    Started even;
+    Started odd;
+    start_next(even);
+    std::uint32_t left = steps - 1;
+#pragma unroll 2
+    for (; left >= 2; left -= 2) {
+      start_next(odd);
+      ptx::wgmma_wait<1>();
+      finish(even, 0);
+      start_next(even);
+      ptx::wgmma_wait<1>();
+      finish(odd, 0);
+    }
+    if (left == 1) {
+      start_next(odd);
+      ptx::wgmma_wait<1>();
+      finish(even, 0);
+      ptx::wgmma_wait<0>();
+      finish(odd, 0);
+    } else {
+      ptx::wgmma_wait<0>();
+      finish(even, 0);
+    }
+  }
+
+ private:
+  __device__ void start_next(Started& started) {
+    place_.wait_arrived();
+    start(started, 0);
+  }
+
+  __device__ void start(Started& started, int wave) {
+    const std::uint32_t stage = place_.stage();
+    const float* scale_a = &shared_.scale_a[stage][thread_row_ + wave * kWgmmaRows];
+    const float rows[2] = {scale_a[0], scale_a[8]};
+    multiply_step<kConfig.tile_n>(started.accumulator,
+                                  ptx::advance(base_a_, stage * kConfig.a_stage_bytes() + wave * kWgmmaRows * kTileK),
+                                  ptx::advance(base_b_, stage * kConfig.b_stage_bytes()));
+    for (int i = 0; i < 2 * kBlocksN; ++i) started.products[i / 2][i % 2] = rows[i % 2] * scale_b_[i / 2];
+    if (wave < kConfig.waves() - 1) return;
+    scale_b_.read_next();
+    place_.advance();
+  }
+
+  __device__ void finish(Started& started, int wave) {
+    ptx::pin_registers(started.accumulator);
+    // Order: the scale factors are in registers and the last wgmma has read its operands before the stage goes back.
+    if (wave == kConfig.waves() - 1) {
+      if (threadIdx.x % 32 == 0) behind_.release();
+      behind_.advance();
+    }
+    promote<kConfig>(sums_[wave], started.accumulator, started.products, boundary_);
+  }
+
+  Sums<kConfig>& sums_;
+  SharedStorage<kConfig>& shared_;
+  PipelinePlace<kConfig.stages>& place_;
+  PipelinePlace<kConfig.stages> behind_;  // the stage that is given back next
+  ScaleB<kConfig>& scale_b_;
+  int boundary_;
+  int thread_row_;
+  std::uint64_t base_a_;
+  std::uint64_t base_b_;
+};
 
 }  // namespace deep_gemm

@@ -18,32 +18,31 @@ __device__ __forceinline__ std::uint32_t part_address(std::uint32_t base, std::u
   return base + (place + consumer * kWarpGroupThreads + threadIdx.x % kWarpGroupThreads) * 16;
 }
 
-// Chunks of 8 columns that the block of that rank adds up: the last rank may have fewer than a slice.
+// Chunks of 8 columns that the block with that part of k adds up: the last one may have fewer than a slice.
 template <KernelConfig kConfig>
-__device__ __forceinline__ int own_chunks(std::uint32_t rank_k) {
-  const int left = kConfig.tile_n / 8 - static_cast<int>(rank_k) * kConfig.slice_chunks();
+__device__ __forceinline__ int own_chunks(std::uint32_t part) {
+  const int left = kConfig.tile_n / 8 - static_cast<int>(part) * kConfig.slice_chunks();
   return max(0, min(kConfig.slice_chunks(), left));
 }
 
 // One thread, before any block may send: what `parts_arrived` waits for.
 template <KernelConfig kConfig>
-__device__ __forceinline__ void expect_parts(SharedStorage<kConfig>& shared, ClusterPlace<kConfig> cluster) {
+__device__ __forceinline__ void expect_parts(SharedStorage<kConfig>& shared, BlockPlace<kConfig> block) {
   constexpr int kChunkBytes = kConfig.split_k * kConfig.tile_m * 8 * static_cast<int>(sizeof(float));
   ptx::mbarrier_init(&shared.parts_arrived, 1);
   ptx::fence_mbarrier_init();
-  ptx::mbarrier_arrive_expect(&shared.parts_arrived, own_chunks<kConfig>(cluster.k) * kChunkBytes);
+  ptx::mbarrier_arrive_expect(&shared.parts_arrived, own_chunks<kConfig>(block.part) * kChunkBytes);
 }
 
 template <KernelConfig kConfig>
 __device__ __forceinline__ void send_parts(const Sums<kConfig>& sums, SharedStorage<kConfig>& shared,
-                                           ClusterPlace<kConfig> cluster, int consumer) {
+                                           BlockPlace<kConfig> block, int consumer) {
   const std::uint32_t base = ptx::shared_address(shared.epilogue);
   const std::uint32_t barrier = ptx::shared_address(&shared.parts_arrived);
 #pragma unroll
   for (int owner = 0; owner < kConfig.split_k; ++owner) {
-    const std::uint32_t block = owner * kConfig.sharers() + cluster.n * kConfig.cluster_m + cluster.m;
-    const std::uint32_t remote_base = ptx::remote_address(base, block);
-    const std::uint32_t remote_barrier = ptx::remote_address(barrier, block);
+    const std::uint32_t remote_base = ptx::remote_address(base, owner);
+    const std::uint32_t remote_barrier = ptx::remote_address(barrier, owner);
 #pragma unroll
     for (int slot = 0; slot < kConfig.slice_chunks(); ++slot) {
       const int chunk = owner * kConfig.slice_chunks() + slot;
@@ -51,7 +50,7 @@ __device__ __forceinline__ void send_parts(const Sums<kConfig>& sums, SharedStor
 #pragma unroll
       for (int wave = 0; wave < kConfig.waves(); ++wave) {
         const float* values = &sums[wave][chunk * 4];
-        ptx::store_async(part_address<kConfig>(remote_base, cluster.k, slot, wave, consumer), values[0], values[1],
+        ptx::store_async(part_address<kConfig>(remote_base, block.part, slot, wave, consumer), values[0], values[1],
                          values[2], values[3], remote_barrier);
       }
     }
@@ -60,13 +59,13 @@ __device__ __forceinline__ void send_parts(const Sums<kConfig>& sums, SharedStor
 
 template <KernelConfig kConfig>
 __device__ __forceinline__ void store_own_columns(const GemmArguments& arguments, SharedStorage<kConfig>& shared,
-                                                  ClusterPlace<kConfig> cluster, TileCoordinate tile, int consumer) {
+                                                  BlockPlace<kConfig> block, TileCoordinate tile, int consumer) {
   using Output = typename OutputTypeOf<kConfig.output_bytes>::Type;
   while (!ptx::mbarrier_try_wait(&shared.parts_arrived, 0)) {
   }
-  const int chunks = own_chunks<kConfig>(cluster.k);
+  const int chunks = own_chunks<kConfig>(block.part);
   for (int chunk = 0; chunk < chunks; ++chunk) {
-    const std::uint32_t tile_chunk = cluster.k * kConfig.slice_chunks() + chunk;
+    const std::uint32_t tile_chunk = block.part * kConfig.slice_chunks() + chunk;
 #pragma unroll
     for (int wave = 0; wave < kConfig.waves(); ++wave) {
       float values[4] = {};

@@ -13,23 +13,12 @@ __device__ __forceinline__ void prefetch_tensor_map(const TensorMap* map) {
 }
 
 // Loads the box at (inner, outer) of a two-dimensional tensor; its bytes complete on `barrier`.
-__device__ __forceinline__ void load_box(void* target, const TensorMap* map, std::uint64_t* barrier,
-                                         std::int32_t inner, std::int32_t outer) {
+__device__ __forceinline__ void load_box(void* target, const TensorMap* map, std::uint64_t* barrier, std::int32_t inner,
+                                         std::int32_t outer) {
   asm volatile(
       "cp.async.bulk.tensor.2d.shared::cluster.global.tile.mbarrier::complete_tx::bytes [%0], [%1, {%3, %4}], [%2];" ::
           "r"(shared_address(target)),
       "l"(map), "r"(shared_address(barrier)), "r"(inner), "r"(outer)
-      : "memory");
-}
-
-// The same, into the same place of every block of the cluster that `blocks` has a bit for; each block's own barrier
-// at the place of `barrier` counts its bytes.
-__device__ __forceinline__ void load_box_multicast(void* target, const TensorMap* map, std::uint64_t* barrier,
-                                                   std::int32_t inner, std::int32_t outer, std::uint16_t blocks) {
-  asm volatile(
-      "cp.async.bulk.tensor.2d.shared::cluster.global.tile.mbarrier::complete_tx::bytes.multicast::cluster "
-      "[%0], [%1, {%3, %4}], [%2], %5;" ::"r"(shared_address(target)),
-      "l"(map), "r"(shared_address(barrier)), "r"(inner), "r"(outer), "h"(blocks)
       : "memory");
 }
 

@@ -15,7 +15,9 @@ __device__ __forceinline__ std::uint32_t cluster_rank() {
 }
 
 // Relaxed: orders nothing but itself. Barriers initialised before it are published by fence_mbarrier_init.
-__device__ __forceinline__ void cluster_arrive() { asm volatile("barrier.cluster.arrive.relaxed.aligned;" ::: "memory"); }
+__device__ __forceinline__ void cluster_arrive() {
+  asm volatile("barrier.cluster.arrive.relaxed.aligned;" ::: "memory");
+}
 
 __device__ __forceinline__ void cluster_wait() { asm volatile("barrier.cluster.wait.acquire.aligned;" ::: "memory"); }
 
@@ -29,10 +31,10 @@ __device__ __forceinline__ std::uint32_t remote_address(std::uint32_t address, s
 // Stores 16 bytes in another block's shared memory; its barrier counts them. Both addresses are remote ones.
 __device__ __forceinline__ void store_async(std::uint32_t address, float a, float b, float c, float d,
                                             std::uint32_t barrier) {
-  asm volatile("st.async.weak.shared::cluster.mbarrier::complete_tx::bytes.v4.f32 [%0], {%1, %2, %3, %4}, [%5];" ::"r"(
-                   address),
-               "f"(a), "f"(b), "f"(c), "f"(d), "r"(barrier)
-               : "memory");
+  asm volatile(
+      "st.async.weak.shared::cluster.mbarrier::complete_tx::bytes.v4.f32 [%0], {%1, %2, %3, %4}, [%5];" ::"r"(address),
+      "f"(a), "f"(b), "f"(c), "f"(d), "r"(barrier)
+      : "memory");
 }
 
 // Waits until the grids that this one depends on have ended and their writes are visible; nothing where the launch

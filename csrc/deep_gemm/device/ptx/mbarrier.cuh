@@ -22,19 +22,6 @@ __device__ __forceinline__ void mbarrier_arrive(std::uint64_t* barrier) {
   asm volatile("mbarrier.arrive.shared::cta.b64 _, [%0];" ::"r"(shared_address(barrier)) : "memory");
 }
 
-// Arrives at the barrier of the same place in another block of the cluster. No release at cluster scope (a fence of
-// the whole device): what the arrival says is that reads have ended, and nothing that this thread wrote.
-__device__ __forceinline__ void mbarrier_arrive_remote(std::uint64_t* barrier, std::uint32_t block) {
-  asm volatile(
-      "{\n"
-      ".reg .b32 remote;\n"
-      "mapa.shared::cluster.u32 remote, %0, %1;\n"
-      "mbarrier.arrive.shared::cluster.b64 _, [remote];\n"
-      "}\n" ::"r"(shared_address(barrier)),
-      "r"(block)
-      : "memory");
-}
-
 // One arrival once all earlier cp_async of this thread have landed; the barrier counts it as expected.
 __device__ __forceinline__ void mbarrier_arrive_after_copies(std::uint64_t* barrier) {
   asm volatile("cp.async.mbarrier.arrive.noinc.shared::cta.b64 [%0];" ::"r"(shared_address(barrier)) : "memory");

@@ -1,0 +1,108 @@
+/* A stand-in for libcuda.so.1: answers what the library asks, and appends each launch to the file FAKE_CUDA_LOG.
+   FAKE_CUDA_SM is the GPU's compute capability ("80"), FAKE_CUDA_FAIL the name of a function that fails. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+typedef int Result;
+
+static Result outcome(const char* function) {
+  const char* failing = getenv("FAKE_CUDA_FAIL");
+  return failing != NULL && strcmp(failing, function) == 0 ? 719 : 0;
+}
+
+Result cuInit(unsigned flags) { return flags == 0 ? outcome("cuInit") : 1; }
+
+static Result error_string(Result result, const char** words) {
+  *words = result == 719 ? "a failure as ordered" : "no error";
+  return 0;
+}
+static Result device_get(int* device, int ordinal) {
+  *device = ordinal;
+  return outcome("cuDeviceGet");
+}
+static Result device_name(char* name, int length, int device) {
+  snprintf(name, length, "Fake %d", device);
+  return 0;
+}
+static Result device_attribute(int* value, int attribute, int device) {
+  const char* capability = getenv("FAKE_CUDA_SM");
+  const int number = capability == NULL ? 90 : atoi(capability);
+  (void)device;
+  *value = attribute == 75 ? number / 10 : attribute == 76 ? number % 10 : attribute == 16 ? 132 : 0;
+  return 0;
+}
+static Result context_retain(void** context, int device) {
+  *context = (void*)(long)(device + 1);
+  return 0;
+}
+static Result context_device(int* device) { return *device = -1, 201; }
+static Result context_push(void* context) { return context == NULL; }
+static Result context_pop(void** context) { return *context = NULL, 0; }
+static Result load(void** library, const void* code, void* a, void* b, unsigned c, void* d, void* e, unsigned f) {
+  (void)a, (void)b, (void)c, (void)d, (void)e, (void)f;
+  *library = (void*)code;
+  return outcome("cuLibraryLoadData");
+}
+static Result get_kernel(void** kernel, void* library, const char* name) {
+  *kernel = library;
+  return strcmp(name, "fp8_gemm") == 0 ? 0 : 500;
+}
+static Result set_attribute(int attribute, int value, void* kernel, int device) {
+  (void)attribute, (void)kernel, (void)device;
+  return value > 232448;
+}
+static Result encode(void* map, int type, unsigned rank, void* address, const unsigned long long* extents,
+                     const unsigned long long* strides, const unsigned* box, const unsigned* steps, int interleave,
+                     int swizzle, int promotion, int fill) {
+  (void)map, (void)type, (void)steps, (void)interleave, (void)swizzle, (void)promotion, (void)fill;
+  const int valid = rank == 2 && (unsigned long)address % 16 == 0 && extents[0] > 0 && extents[1] > 0 &&
+                    strides[0] % 16 == 0 && box[0] <= 256 && box[1] <= 256;
+  return valid ? outcome("cuTensorMapEncodeTiled") : 1;
+}
+
+struct LaunchConfig {
+  unsigned grid[3], block[3], shared;
+  void* stream;
+  const struct {
+    int id, pad;
+    unsigned value[16];
+  } * attributes;
+  unsigned attribute_count;
+};
+
+static Result launch(const struct LaunchConfig* config, void* kernel, void** parameters, void** extra) {
+  FILE* log = fopen(getenv("FAKE_CUDA_LOG"), "a");
+  (void)kernel, (void)parameters, (void)extra;
+  fprintf(log, "%u %u %u %ld", config->grid[0], config->block[0], config->shared, (long)config->stream);
+  for (unsigned i = 0; i < config->attribute_count; ++i)
+    fprintf(log, " %d:%u", config->attributes[i].id, config->attributes[i].value[0]);
+  fprintf(log, "\n");
+  fclose(log);
+  return outcome("cuLaunchKernelEx");
+}
+
+Result cuGetProcAddress_v2(const char* name, void** entry, int version, unsigned long long flags, void* query) {
+  static const struct {
+    const char* name;
+    void* entry;
+  } entries[] = {{"cuGetErrorString", error_string},
+                 {"cuDeviceGet", device_get},
+                 {"cuDeviceGetName", device_name},
+                 {"cuDeviceGetAttribute", device_attribute},
+                 {"cuDevicePrimaryCtxRetain", context_retain},
+                 {"cuCtxGetDevice", context_device},
+                 {"cuCtxPushCurrent", context_push},
+                 {"cuCtxPopCurrent", context_pop},
+                 {"cuLibraryLoadData", load},
+                 {"cuLibraryGetKernel", get_kernel},
+                 {"cuKernelSetAttribute", set_attribute},
+                 {"cuLaunchKernelEx", launch},
+                 {"cuTensorMapEncodeTiled", encode}};
+  (void)version, (void)flags, (void)query;
+  const char* missing = getenv("FAKE_CUDA_MISSING");
+  for (unsigned i = 0; i < sizeof(entries) / sizeof(*entries); ++i)
+    if (strcmp(name, entries[i].name) == 0 && (missing == NULL || strcmp(missing, name) != 0))
+      return *entry = entries[i].entry, 0;
+  return 500;
+}

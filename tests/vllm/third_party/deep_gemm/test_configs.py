@@ -1,0 +1,126 @@
+"""The table of configurations, the choice among them, and the machine code of each."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+import sysconfig
+from pathlib import Path
+
+import pytest
+
+from vllm.third_party.deep_gemm import _C
+from vllm.third_party.deep_gemm.__main__ import main
+
+CONFIGS = {config["name"]: config for config in _C.configs()}
+
+
+def disassembler() -> str | None:
+    """The toolkit's nvdisasm, or the one of the package nvidia-cuda-nvdisasm."""
+    packaged = Path(sysconfig.get_path("purelib"), "nvidia", "cu13", "bin", "nvdisasm")
+    return shutil.which("nvdisasm") or (str(packaged) if packaged.is_file() else None)
+
+
+@pytest.fixture(scope="module", params=CONFIGS)
+def machine_code(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[_C.Config, str]:
+    """One configuration and its kernel's SASS."""
+    tool = disassembler()
+    if tool is None:
+        pytest.skip("needs nvdisasm")
+    cubin = tmp_path_factory.mktemp("sass") / "kernel.cubin"
+    cubin.write_bytes(_C.cubins()[f"fp8_gemm_{request.param}"])
+    listing = subprocess.run([tool, str(cubin)], check=True, capture_output=True, text=True).stdout
+    return CONFIGS[request.param], listing
+
+
+def test_kernels_multiply_on_fp8_tensor_cores_and_copy_tensors_in_bulk(
+    machine_code: tuple[_C.Config, str],
+) -> None:
+    """QGMMA of the tile's width, four a k step, and bulk tensor loads (UTMALDG)."""
+    config, listing = machine_code
+    widths = set(re.findall(r"QGMMA\.64x(\d+)x32\.F32\.E4M3\.E4M3", listing))
+    assert widths == {str(config["tile_n"])}
+    assert len(re.findall(r"\bUTMALDG\.2D\b", listing)) >= 3
+    assert bool(re.search(r"\bUTMASTG\.2D\b", listing)) == (config["split_k"] == 1)
+    assert "HMMA" not in listing
+
+
+def test_kernels_spill_nothing(machine_code: tuple[_C.Config, str]) -> None:
+    """No load from or store to local memory; warp groups trade registers where there are three."""
+    config, listing = machine_code
+    assert re.findall(r"\b(?:LDL|STL)\b", listing) == []
+    assert ("USETMAXREG" in listing) == (config["threads"] > 256)
+
+
+def test_every_configuration_has_its_cubin() -> None:
+    """As many as rows, named after them, and together below 4 MB."""
+    cubins = _C.cubins()
+    assert set(cubins) == {f"fp8_gemm_{name}" for name in CONFIGS}
+    assert sum(map(len, cubins.values())) < 4 << 20
+    assert _C.self_test()["cubins"] == len(cubins)
+
+
+@pytest.mark.parametrize("output_bytes", [2, 4])
+def test_the_choice_is_the_lowest_estimate_of_the_output_type(output_bytes: int) -> None:
+    """Over extents from one row to thousands, and for a GPU with few multiprocessors."""
+    for m in (1, 64, 65, 1000, 8192):
+        for n in (8, 2112, 32768):
+            for multiprocessors in (1, 78, 132):
+                chosen, rows = _C.explain(m, n, 7168, output_bytes, multiprocessors)
+                assert chosen == min(rows, key=lambda row: row["cycles"])["name"]
+                assert CONFIGS[chosen]["output_bytes"] == output_bytes
+
+
+def test_few_tiles_split_k_and_many_tiles_do_not() -> None:
+    """A decode shape with few output tiles is split, a large one is not."""
+    decode, _ = _C.explain(64, 2112, 7168, 2, 132)
+    prefill, _ = _C.explain(4096, 7168, 2048, 2, 132)
+    assert CONFIGS[decode]["split_k"] > 1
+    assert CONFIGS[prefill]["split_k"] == 1
+
+
+def test_explain_refuses_extents_that_are_none() -> None:
+    """Zero rows have no tiles."""
+    with pytest.raises(ValueError, match="explain: expected m, n >= 1"):
+        _C.explain(0, 8, 128, 2, 132)
+    with pytest.raises(ValueError, match="config: expected a name of configs"):
+        _C.force_config("m1n1")
+
+
+def test_the_command_prints_the_table(capsys: pytest.CaptureFixture[str]) -> None:
+    """One line a configuration under the headings."""
+    assert main([]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 1 + len(CONFIGS)
+    assert lines[0].split()[:3] == ["name", "tile_m", "tile_n"]
+
+
+def test_the_command_explains_a_choice(capsys: pytest.CaptureFixture[str]) -> None:
+    """Candidates from the cheapest on, the chosen one marked; as JSON too."""
+    assert main(["64", "2112", "7168"]) == 0
+    assert capsys.readouterr().out.splitlines()[1].startswith("->")
+    assert main(["64", "2112", "7168", "--json", "--output", "f32"]) == 0
+    rows = json.loads(capsys.readouterr().out)
+    assert rows[0]["chosen"] == "->"
+    assert all(row["name"].endswith("_f32") for row in rows)
+
+
+def test_the_command_refuses_what_it_cannot_explain(capsys: pytest.CaptureFixture[str]) -> None:
+    """Two extents, or none of them positive, end with 2 and one line."""
+    assert main(["64", "2112"]) == 2
+    assert main(["0", "2112", "7168"]) == 2
+    assert capsys.readouterr().err.count("error: ") == 2
+
+
+def test_importing_it_imports_no_torch() -> None:
+    """The wheel imports in a bare interpreter."""
+    code = "import sys, vllm.third_party.deep_gemm; print('torch' in sys.modules)"
+    root = Path(__file__).resolve().parents[4]
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, cwd=root, check=True, capture_output=True, text=True)
+    assert done.stdout.strip() == "False"
