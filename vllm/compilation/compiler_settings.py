@@ -32,15 +32,19 @@ WITHOUT_EFFECT = (
     "worker_suppress_logging",
     "xpu.cutlass_dir",
 )
-# Passes that a program plugs in. torch leaves them out of its portable snapshot, and each changes code.
-CUSTOM_PASSES = (
+# What torch leaves out of its portable snapshot though it changes code or its wrapping: above all the passes that a
+# program plugs in, which have to say themselves.
+LEFT_OUT_BY_TORCH = (
     "_fuse_ddp_communication_passes",
     "_pre_fusion_custom_pass",
+    "cudagraph_policy",
+    "force_disable_cudagraph_TESTING_ONLY",
     "joint_custom_post_pass",
     "joint_custom_pre_pass",
     "post_grad_custom_post_pass",
     "post_grad_custom_pre_pass",
     "pre_grad_custom_pass",
+    "pre_grad_pass_timing",
 )
 
 
@@ -53,10 +57,10 @@ def snapshot(config: Any, name: str, overlay: Mapping[str, object] | None = None
     Raises: Unkeyable names a setting whose value has no canonical form.
     """
     settings = dict(_portable(config, name))
-    for custom in CUSTOM_PASSES:
-        chosen = getattr(config, custom, None)
+    for left_out in LEFT_OUT_BY_TORCH:
+        chosen = getattr(config, left_out, None)
         if chosen is not None:
-            settings[custom] = chosen
+            settings[left_out] = chosen
     settings.update(overlay or {})
     settings.pop("cpp.cxx", None)  # the compiler's own answer stands in
     return {
