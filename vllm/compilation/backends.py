@@ -88,14 +88,23 @@ class VllmBackend:
         compilation_counter.num_pieces_seen += 1
         maker = _PieceMaker(piece=piece, compiler=self.compiler)
         try:
-            factors = piece_factors(shared, piece)
-            made: CompiledPiece = self.cache.get(factors, maker)
-            if not impose(made.guards, piece.inputs):
-                reason = f"{factors.key[:12]} holds for other sizes ({made.guards})"
-                made = compile_uncached(maker, reason)
+            made = self._cached(piece, shared, maker)
         except Unkeyable as error:
             made = compile_uncached(maker, str(error))
         return _as_graph_returns(piece.graph, made.call)
+
+    def _cached(self, piece: Piece, shared: Factors | str, maker: _PieceMaker) -> CompiledPiece:
+        """Return a piece that holds for the sizes at hand; sizes that an entry excludes have an entry of their own."""
+        factors = piece_factors(shared, piece)
+        refused: list[str | None] = []
+        while True:
+            made: CompiledPiece = self.cache.get(factors, maker)
+            if impose(made.guards, piece.inputs):
+                return made
+            if made.guards in refused:
+                raise Unkeyable(f"guards: {made.guards} does not hold of the sizes at hand")
+            refused.append(made.guards)
+            factors = dataclasses.replace(factors, graph={**factors.graph, "refused": list(refused)})
 
 
 def shared_factors(

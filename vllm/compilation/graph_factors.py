@@ -62,7 +62,10 @@ class _Symbols:
         if environment is None:
             return []
         known = list(self._names)
-        ranges = [f"{self._names[s]}: {environment.var_to_range.get(s)}" for s in known]
+        limits = getattr(environment, "var_to_range", None)
+        if limits is None:
+            raise Unkeyable("graph: torch does not say the ranges of symbolic sizes")
+        ranges = [f"{self._names[s]}: {limits.get(s)}" for s in known]
         guards = [g.expr for g in environment.guards if g.expr.free_symbols <= set(known)]
         return ranges + sorted(self.expression(guard) for guard in guards if guard.free_symbols)
 
