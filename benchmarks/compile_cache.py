@@ -1,7 +1,9 @@
-"""Measure what the compile cache saves: cold and warm starts of small models, and the cost of a key.
+"""Measure what the compile cache saves: cold and warm starts of small models, and the cost of a
+key.
 
-Each start is a process of its own. Cold starts have an empty cache folder; Inductor's own caches never answer, because
-each compilation has a fresh folder of them. `--once MODEL` is one such start, in this process.
+Each start is a process of its own. Cold starts have an empty cache folder; Inductor's own caches
+never answer, because each compilation has a fresh folder of them. `--once MODEL` is one such start,
+in this process.
 
     python benchmarks/compile_cache.py --device cuda --repeats 5 --json
 """
@@ -136,13 +138,16 @@ def start_once(kind: str, device: str) -> dict[str, Any]:
         "device": device,
         "seconds": seconds,
         "sums": [total, other],
-        "deep_gemm": warmup.reason or f"{len(warmup.kernels)} kernels, {warmup.milliseconds:.1f} ms",
+        "deep_gemm": warmup.reason
+        or f"{len(warmup.kernels)} kernels, {warmup.milliseconds:.1f} ms",
         "counters": asdict(compilation_counter),
     }
 
 
 def measure_key(repeats: int) -> dict[str, float]:
-    """Measure the factors of the compiler, by far the largest, in milliseconds: the first time and later."""
+    """Measure the factors of the compiler, by far the largest, in milliseconds: the first time and
+    later.
+    """
     from vllm.compilation.compiler_interface import InductorStandaloneAdaptor
     from vllm.compilation.factors import Factors
 
@@ -177,7 +182,7 @@ def _start(kind: str, device: str, cache: str) -> dict[str, Any]:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Print one start, or all measurements."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])  # type: ignore[union-attr]
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     parser.add_argument("--repeats", type=int, default=3, help="starts of each kind (default: 3)")
     parser.add_argument("--once", choices=("dense", "moe"), help="start one model here and say so")
@@ -191,7 +196,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.json:
         print(json.dumps(report, indent=2))
         return 0
-    print(f"key: {report['key']['first_ms']:.1f} ms first, {report['key']['later_ms']:.2f} ms later")
+    print(
+        f"key: {report['key']['first_ms']:.1f} ms first, {report['key']['later_ms']:.2f} ms later"
+    )
     for row in rows:
         times = f"cold {row['cold']:.2f} s, warm {row['warm']:.2f} s, {row['ratio']:.1f} times"
         print(f"{row['model']} on {row['device']}: {times}; DeepGEMM: {row['deep_gemm']}")

@@ -27,7 +27,7 @@ def test_every_variable_has_a_default_of_its_type(monkeypatch: pytest.MonkeyPatc
     for name in envs.VARIABLES:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("XDG_CACHE_HOME", "/somewhere")
-    assert envs.VLLM_CACHE_ROOT == Path("/somewhere/vllm")
+    assert Path("/somewhere/vllm") == envs.VLLM_CACHE_ROOT
     assert (envs.VLLM_USE_DEEP_GEMM, envs.VLLM_DEEP_GEMM_WARMUP) == (True, "relax")
     assert (envs.VLLM_CUSTOM_OPS, envs.VLLM_USE_MEGA_AOT_ARTIFACT) == (("all",), False)
 
@@ -45,14 +45,14 @@ def test_a_value_that_means_nothing_is_refused_by_name(
 ) -> None:
     """The message has the variable, its value and what was expected."""
     monkeypatch.setenv(name, value)
-    with pytest.raises(envs.BadVariable, match=rf"{name}: expected .*, got '{value}'"):
+    with pytest.raises(envs.BadVariableError, match=rf"{name}: expected .*, got '{value}'"):
         getattr(envs, name)
 
 
 def test_an_unknown_variable_is_no_attribute() -> None:
     """A misspelt name fails where it is written."""
     with pytest.raises(AttributeError, match="VLLM_NO_SUCH"):
-        _ = envs.VLLM_NO_SUCH  # type: ignore[attr-defined]
+        _ = envs.VLLM_NO_SUCH
 
 
 def test_the_list_shows_every_variable(
@@ -69,10 +69,14 @@ def test_the_list_shows_every_variable(
 
 def test_types_for_checkers_and_variables_are_the_same() -> None:
     """A variable that mypy doesn't know, or knows in vain, is found here."""
-    assert {name for name in envs.__annotations__ if name.startswith("VLLM_")} <= set(envs.VARIABLES)
+    assert {name for name in envs.__annotations__ if name.startswith("VLLM_")} <= set(
+        envs.VARIABLES
+    )
     declared = (ROOT / "vllm" / "envs.py").read_text().partition("if TYPE_CHECKING:")[2]
     block = declared.partition("\n\n")[0]
-    assert {line.split(":")[0].strip() for line in block.splitlines() if line} == set(envs.VARIABLES)
+    assert {line.split(":")[0].strip() for line in block.splitlines() if line} == set(
+        envs.VARIABLES
+    )
 
 
 def test_importing_the_package_imports_no_torch() -> None:

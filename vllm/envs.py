@@ -1,7 +1,8 @@
-"""Environment variables of this package: typed, read when they are asked for, listed by `python -m vllm.envs`.
+"""Environment variables of this package: typed, read when they are asked for, listed by `python -m
+vllm.envs`.
 
-It knows each variable's type, default and meaning, and whether it changes compiled code. Nothing is read at import, so
-that a variable set later still counts.
+It knows each variable's type, default and meaning, and whether it changes compiled code. Nothing is
+read at import, so that a variable set later still counts.
 """
 
 from __future__ import annotations
@@ -28,13 +29,17 @@ FALSE = ("", "0", "false", "no", "off")
 WARMUPS = ("skip", "relax", "full")
 
 
-class BadVariable(ValueError):
-    """A variable holds what it cannot mean; the message names it, its value and what was expected."""
+class BadVariableError(ValueError):
+    """A variable holds what it cannot mean; the message names it, its value and what was
+    expected.
+    """
 
 
 @dataclass(frozen=True, kw_only=True)
 class Variable:
-    """One environment variable; `compiled` says that its value changes what a model is compiled to."""
+    """One environment variable; `compiled` says that its value changes what a model is compiled
+    to.
+    """
 
     name: str
     expected: str
@@ -46,13 +51,13 @@ class Variable:
     def read(self, environment: Mapping[str, str]) -> object:
         """Return the variable's value.
 
-        Raises: BadVariable where the text means nothing.
+        Raises: BadVariableError where the text means nothing.
         """
         text = environment.get(self.name, self.default)
         try:
             return self.parse(text)
         except ValueError:
-            raise BadVariable(f"{self.name}: expected {self.expected}, got {text!r}") from None
+            raise BadVariableError(f"{self.name}: expected {self.expected}, got {text!r}") from None
 
 
 def _switch(text: str) -> bool:
@@ -70,7 +75,7 @@ def _warmup(text: str) -> str:
 def _operators(text: str) -> tuple[str, ...]:
     entries = tuple(entry.strip() for entry in text.split(",") if entry.strip())
     for entry in entries:
-        if entry not in ("all", "none") and not entry[:1] in ("+", "-"):
+        if entry not in ("all", "none") and entry[:1] not in ("+", "-"):
             raise ValueError(entry)
     return entries
 
@@ -163,7 +168,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _row(variable: Variable) -> dict[str, str]:
     try:
         value = str(variable.read(os.environ))
-    except BadVariable as error:
+    except BadVariableError as error:
         value = f"error: {error}"
     default = str(variable.parse(variable.default))
     meaning = f"{variable.meaning}; {variable.expected}"

@@ -1,4 +1,6 @@
-"""Print the canonical factors that this process would compile with; started by tests under other environments."""
+"""Print the canonical factors that this process would compile with; started by tests under other
+environments.
+"""
 
 from __future__ import annotations
 

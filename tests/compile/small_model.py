@@ -1,6 +1,7 @@
 """A model of four equal layers around an opaque operator, small enough to compile in tests.
 
-Run as a script it starts once with Inductor, below VLLM_CACHE_ROOT, and prints its result and counts as JSON.
+Run as a script it starts once with Inductor, below VLLM_CACHE_ROOT, and prints its result and
+counts as JSON.
 """
 
 from __future__ import annotations
@@ -56,7 +57,9 @@ def config(**changes: Any) -> CompilationConfig:
     return CompilationConfig(splitting_ops=(ATTENTION,), **changes)
 
 
-def compiled(model: nn.Module, backend: Callable[..., Any]) -> Callable[[torch.Tensor], torch.Tensor]:
+def compiled(
+    model: nn.Module, backend: Callable[..., Any]
+) -> Callable[[torch.Tensor], torch.Tensor]:
     """Return a compiled model for batches of any size."""
     run = torch.compile(model, backend=backend, fullgraph=True, dynamic=False)
 

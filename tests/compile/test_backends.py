@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 import json
-import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,7 +25,9 @@ from vllm.compilation.counter import compilation_counter
 
 @dataclass(kw_only=True)
 class FakeCompiler:
-    """Inductor's factors, and graphs that are run as they are; saved ones are kept in this process."""
+    """Inductor's factors, and graphs that are run as they are; saved ones are kept in this
+    process.
+    """
 
     name: str = "fake"
     guard: Callable[[Sequence[Any]], object] = field(default=lambda inputs: None)
@@ -64,7 +65,9 @@ def run(
     compiler: Any = None,
     **changes: Any,
 ) -> dict[str, int]:
-    """Start a model as a new process would, hold its result against the uncompiled one; return what was counted."""
+    """Start a model as a new process would, hold its result against the uncompiled one; return what
+    was counted.
+    """
     torch._dynamo.reset()
     before, network = compilation_counter.clone(), network or Model()
     cache = CompileCache(store=Store(root=root))
@@ -91,7 +94,10 @@ def test_one_compilation_serves_batches_of_any_size(tmp_path: Path) -> None:
     run(tmp_path)
     assert run(tmp_path, size=31) == WARM
     torch._dynamo.reset()
-    call = compiled(Model(), VllmBackend(config(), cache=CompileCache(store=Store(root=tmp_path)), compiler=COMPILER))
+    call = compiled(
+        Model(),
+        VllmBackend(config(), cache=CompileCache(store=Store(root=tmp_path)), compiler=COMPILER),
+    )
     with compilation_counter.expect(num_graphs_seen=1):
         for size in (2, 9, 5):
             assert torch.allclose(call(batch(size)), Model()(batch(size)), atol=1e-6)
@@ -112,7 +118,7 @@ def test_a_changed_setting_recompiles_and_why_miss_names_it(
     settings, name, value = CHANGES[factor]
     one_layer = Model(layers=1)
     run(tmp_path, one_layer)
-    before = Store(root=tmp_path).keys()
+    before = Store(root=tmp_path).published()
     with settings.patch({name: value}):
         assert run(tmp_path, one_layer)["compiled"] == 2
     assert run(tmp_path, one_layer)["loaded"] == 2
@@ -122,7 +128,7 @@ def test_a_changed_setting_recompiles_and_why_miss_names_it(
 def changed_factors(root: Path, before: list[str], capsys: pytest.CaptureFixture[str]) -> list[str]:
     """Ask `why-miss` of each old entry and the new one of the same graph."""
     store = Store(root=root)
-    new = [key for key in store.keys() if key not in before]
+    new = [key for key in store.published() if key not in before]
     found = set()
     for old in before:
         answers = []
@@ -147,7 +153,7 @@ def test_a_changed_configuration_recompiles(
 ) -> None:
     """The model's, and how it is compiled."""
     run(tmp_path)
-    before = Store(root=tmp_path).keys()
+    before = Store(root=tmp_path).published()
     assert run(tmp_path, **changes) == COLD
     assert factor in changed_factors(tmp_path, before, capsys)
 
@@ -184,7 +190,7 @@ def test_a_byte_of_a_traced_file_recompiles_and_its_place_does_not(
     cache = tmp_path / "cache"
     assert run(cache, written(tmp_path / "one", SOURCE))["compiled"] == 1
     assert run(cache, written(tmp_path / "two", SOURCE))["loaded"] == 1
-    before = Store(root=cache).keys()
+    before = Store(root=cache).published()
     assert run(cache, written(tmp_path / "two", SOURCE + "\n"))["compiled"] == 1
     assert changed_factors(cache, before, capsys) == ["sources.scaled.py"]
 
@@ -194,12 +200,12 @@ def test_a_traced_file_that_cannot_be_read_is_not_cached_and_that_is_said(
 ) -> None:
     """The key does not become weaker."""
     model = written(tmp_path / "gone", SOURCE)
-    os.remove(tmp_path / "gone" / "scaled.py")
+    (tmp_path / "gone" / "scaled.py").unlink()
     assert run(tmp_path / "cache", model) == {
         "graphs_seen": 1, "pieces_seen": 1, "compiled": 1, "uncached": 1,
     }  # fmt: skip
     assert "not cached: traced source" in caplog.text
-    assert Store(root=tmp_path / "cache").keys() == []
+    assert Store(root=tmp_path / "cache").published() == []
 
 
 def test_an_unknown_setting_is_not_cached(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -223,7 +229,9 @@ def test_what_a_compiler_took_for_granted_is_imposed_where_it_is_loaded(tmp_path
     odd = run(tmp_path, model, size=7, compiler=compiler)
     assert (odd["compiled"], odd["saved"]) == (2, 2)
     again = run(tmp_path, model, size=9, compiler=compiler)
-    assert (again["loaded"], "compiled" in again) == (3, False), "the even one, refused, and two odd"
+    assert (again["loaded"], "compiled" in again) == (3, False), (
+        "the even one, refused, and two odd"
+    )
     torch._dynamo.reset()
     cache = CompileCache(store=Store(root=tmp_path))
     call = compiled(model, VllmBackend(config(), cache=cache, compiler=compiler))
@@ -238,7 +246,7 @@ def test_a_switched_off_cache_is_neither_read_nor_written(
 ) -> None:
     """By our variable, by Inductor's setting, or because nothing is compiled."""
     run(tmp_path / "cache")
-    known = Store(root=tmp_path / "cache").keys()
+    known = Store(root=tmp_path / "cache").published()
     if switch.startswith("VLLM"):
         monkeypatch.setenv(switch, "1")
     with inductor_config.patch(force_disable_caches=switch == "inductor"):
@@ -247,11 +255,13 @@ def test_a_switched_off_cache_is_neither_read_nor_written(
             compiled(Model(), VllmBackend(config(compiler="eager"), cache=cache))(batch(6))
         else:
             assert run(tmp_path / "cache", model={"new": 1})["uncached"] == 5
-    assert Store(root=tmp_path / "cache").keys() == known
+    assert Store(root=tmp_path / "cache").published() == known
 
 
 def test_inductor_s_artefacts_are_saved_loaded_and_rebuilt(tmp_path: Path) -> None:
-    """The real compiler: cold, warm without any compilation, and after a flipped byte of a C++ kernel."""
+    """The real compiler: cold, warm without any compilation, and after a flipped byte of a C++
+    kernel.
+    """
     model, compiler = Model(layers=1), InductorStandaloneAdaptor()
     assert run(tmp_path, model, compiler=compiler)["saved"] == 2
     assert run(tmp_path, model, size=9, compiler=compiler)["loaded"] == 2
@@ -261,5 +271,10 @@ def test_inductor_s_artefacts_are_saved_loaded_and_rebuilt(tmp_path: Path) -> No
     data[len(data) // 2] ^= 1
     kernel.write_bytes(bytes(data))
     again = run(tmp_path, model, compiler=compiler)
-    assert (again["loaded"], again["quarantined"], again["compiled"], again["saved"]) == (1, 1, 1, 1)
+    assert (again["loaded"], again["quarantined"], again["compiled"], again["saved"]) == (
+        1,
+        1,
+        1,
+        1,
+    )
     assert run(tmp_path, model, compiler=compiler)["loaded"] == 2

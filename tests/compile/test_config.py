@@ -24,7 +24,7 @@ from vllm.compilation.compiler_interface import (
     set_functorch_config,
 )
 from vllm.compilation.device_factors import environment_factors
-from vllm.compilation.factors import Factors, Unkeyable, canonical_json, differences
+from vllm.compilation.factors import Factors, UnkeyableError, canonical_json, differences
 
 ROOT = Path(__file__).resolve().parents[2]
 CONFIGS = {"inductor": inductor_config, "functorch": functorch_config}
@@ -45,7 +45,9 @@ def flipped(value: object) -> object:
 
 @pytest.mark.parametrize("name", CONFIGS)
 def test_every_setting_flipped_changes_the_key_and_restored_restores_it(name: str) -> None:
-    """But for those of which it is written down that they change no code, and those that we set ourselves."""
+    """But for those of which it is written down that they change no code, and those that we set
+    ourselves.
+    """
     config, before = CONFIGS[name], key()
     tried, silent = 0, set()
     for setting, entry in config._config.items():
@@ -149,7 +151,7 @@ def test_a_setting_that_cannot_be_named_makes_no_key(unnamed: object) -> None:
     """A cache that does not know is a miss."""
     with (
         inductor_config.patch(post_grad_custom_pre_pass=unnamed),
-        pytest.raises(Unkeyable, match=r"inductor\.post_grad_custom_pre_pass"),
+        pytest.raises(UnkeyableError, match=r"inductor\.post_grad_custom_pre_pass"),
     ):
         get_inductor_factors()
 
@@ -184,11 +186,17 @@ def factors_under(cwd: Path, **changes: str) -> Factors:
 def test_where_and_as_whom_a_process_runs_is_no_factor_and_inductor_s_variables_are(
     tmp_path: Path,
 ) -> None:
-    """Another home, host name, working folder, temporary folder: one key. ENABLE_PDL: another, and named."""
+    """Another home, host name, working folder, temporary folder: one key. ENABLE_PDL: another, and
+    named.
+    """
     before = factors_under(ROOT)
-    moved = {name: str(tmp_path) for name in ("HOME", "TMPDIR", "XDG_CACHE_HOME", "VLLM_CACHE_ROOT")}
+    moved = {
+        name: str(tmp_path) for name in ("HOME", "TMPDIR", "XDG_CACHE_HOME", "VLLM_CACHE_ROOT")
+    }
     after = factors_under(tmp_path, **moved, HOSTNAME="another", USER="nobody")
     assert differences(before, after) == []
     assert str(Path.home()) not in before.canonical
     changed = factors_under(ROOT, TORCHINDUCTOR_ENABLE_PDL="1")
-    assert [each.name for each in differences(before, changed)] == ["compiler.inductor.triton.enable_pdl"]
+    assert [each.name for each in differences(before, changed)] == [
+        "compiler.inductor.triton.enable_pdl"
+    ]

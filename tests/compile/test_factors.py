@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from vllm.compilation.factors import Factors, Unkeyable, differences, plain
+from vllm.compilation.factors import Factors, UnkeyableError, differences, plain
 
 
 class Colour(enum.Enum):
@@ -84,7 +84,7 @@ def test_values_have_a_plain_form(value: object, expected: object) -> None:
 @pytest.mark.parametrize("value", [object(), lambda: 1, Point(1, object()), [print]])
 def test_a_value_without_a_plain_form_is_unkeyable(value: object) -> None:
     """repr would hold an address, and str nothing at all."""
-    with pytest.raises(Unkeyable, match=r"setting.*no canonical form"):
+    with pytest.raises(UnkeyableError, match=r"setting.*no canonical form"):
         plain(value, "setting")
 
 
@@ -98,5 +98,5 @@ def test_a_path_counts_by_what_lies_there(tmp_path: Path) -> None:
     (tmp_path / "two" / "table.json").write_text("{ }")
     assert plain(tmp_path / "two" / "table.json", "t") != first
     for unreadable in (tmp_path, tmp_path / "absent"):
-        with pytest.raises(Unkeyable, match="without readable content"):
+        with pytest.raises(UnkeyableError, match="without readable content"):
             plain(unreadable, "t")

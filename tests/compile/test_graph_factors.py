@@ -16,7 +16,7 @@ from torch.fx.experimental.symbolic_shapes import (
     StatelessSymbolicContext,
 )
 
-from vllm.compilation.factors import Unkeyable
+from vllm.compilation.factors import UnkeyableError
 from vllm.compilation.graph_factors import graph_factors
 
 
@@ -91,9 +91,7 @@ def symbolic(*sizes: int, guard: Callable[[Any], Any] | None = None) -> list[tor
     """Return fake tensors whose first sizes are symbols, one symbol for equal sizes."""
     mode = FakeTensorMode(shape_env=ShapeEnv())
     context = StatelessSymbolicContext([DimDynamic.DUCK, DimDynamic.STATIC])
-    made = [
-        mode.from_tensor(torch.zeros(size, 8), symbolic_context=context) for size in sizes
-    ]
+    made = [mode.from_tensor(torch.zeros(size, 8), symbolic_context=context) for size in sizes]
     if guard is not None:
         bool(guard(made[0].shape[0]))
     return made
@@ -129,7 +127,7 @@ def test_a_constant_counts_by_its_content() -> None:
     one, other = (graph_factors(constant(torch.full((8,), v)), inputs((8,))) for v in (1.0, 2.0))
     assert one != other
     assert one == graph_factors(constant(torch.ones(8)), inputs((8,)))
-    with pytest.raises(Unkeyable, match=r"constant constant \(\d+ bytes\)"):
+    with pytest.raises(UnkeyableError, match=r"constant constant \(\d+ bytes\)"):
         graph_factors(constant(torch.zeros(1 << 19)), inputs((8,)))
 
 
@@ -138,5 +136,5 @@ def test_a_function_without_a_name_makes_no_key() -> None:
     graph = fx.Graph()
     x = graph.placeholder("x")
     graph.output(graph.call_function(lambda value: value, (x,)))
-    with pytest.raises(Unkeyable, match="no name that says what it does"):
+    with pytest.raises(UnkeyableError, match="no name that says what it does"):
         graph_factors(fx.GraphModule({}, graph), inputs((8,)))

@@ -38,7 +38,8 @@ def test_a_killed_process_s_folder_is_swept_and_a_living_one_s_is_not(tmp_path: 
 
 def test_a_forked_child_has_its_own(tmp_path: Path) -> None:
     """Its end takes nothing from its parent."""
-    code = f"{PRINT}; import os; child = os.fork(); print(f())\nif child: os.wait(); print(f().is_dir())"
+    code = f"{PRINT}; import os; child = os.fork(); print(f())\n"
+    code += "if child: os.wait(); print(f().is_dir())"
     lines = run(code, tmp_path).stdout.split()
     assert len(set(lines[:-1])) == 2
     assert lines[-1] == "True"

@@ -1,14 +1,14 @@
-"""Traced sources: every byte counts, where they lie does not, and what cannot be read makes no key."""
+"""Traced sources: every byte counts, their place does not, and an unreadable one makes no key."""
 
 from __future__ import annotations
 
-import os
+import time
 from pathlib import Path
 
 import pytest
 
 from vllm.compilation import sources
-from vllm.compilation.factors import Unkeyable
+from vllm.compilation.factors import UnkeyableError
 from vllm.compilation.sources import source_factors
 
 
@@ -47,8 +47,8 @@ def test_a_settled_file_is_read_once_and_read_again_when_its_status_moves(
     file = package(tmp_path)
     before = source_factors([file])
     assert file not in sources._known, "just written: the next write may bear the same stamp"
-    later = os.stat(file).st_ctime_ns + 3_000_000_000
-    monkeypatch.setattr(sources.time, "time_ns", lambda: later)
+    later = Path(file).stat().st_ctime_ns + 3_000_000_000
+    monkeypatch.setattr(time, "time_ns", lambda: later)
     assert source_factors([file]) == before
     with monkeypatch.context() as inner:
         inner.setattr(Path, "read_bytes", lambda _: pytest.fail("read again"))
@@ -62,7 +62,7 @@ def test_a_source_that_cannot_be_read_makes_no_key(tmp_path: Path, name: str) ->
     """Leaving it out would make the key weaker."""
     (tmp_path / "folder").mkdir()
     file = name if name.startswith("<") else str(tmp_path / name)
-    with pytest.raises(Unkeyable, match="traced source .*cannot be read"):
+    with pytest.raises(UnkeyableError, match=r"traced source .*cannot be read"):
         source_factors([file])
 
 

@@ -80,7 +80,10 @@ def test_enforcing_beats_the_switches(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_program_s_switches_name_known_operators() -> None:
     """A misspelt name is no silent default."""
-    with pytest.raises(ValueError, match=r"'-test_doubel': expected all, none"), custom_ops("-test_doubel"):
+    with (
+        pytest.raises(ValueError, match=r"'-test_doubel': expected all, none"),
+        custom_ops("-test_doubel"),
+    ):
         pass
 
 

@@ -46,9 +46,11 @@ def test_an_absent_library_serves_nothing_and_says_why() -> None:
     assert set(deep_gemm.capabilities()) == set(deep_gemm.FUNCTIONS)
     assert not any(deep_gemm.capabilities().values())
     d = torch.empty(2, 3)
-    with pytest.raises(deep_gemm.DeepGemmUnavailable, match="fp8_gemm_nt: its extension is not built"):
+    with pytest.raises(
+        deep_gemm.DeepGemmUnavailableError, match="fp8_gemm_nt: its extension is not built"
+    ):
         deep_gemm.fp8_gemm_nt(scaled(2), scaled(3), d)
-    with pytest.raises(deep_gemm.DeepGemmUnavailable, match="get_num_sms"):
+    with pytest.raises(deep_gemm.DeepGemmUnavailableError, match="get_num_sms"):
         _ = deep_gemm.get_num_sms
 
 
@@ -57,10 +59,10 @@ def test_a_library_without_a_function_does_not_pretend() -> None:
     """The error names the function and what the library has instead."""
     assert [name for name, there in deep_gemm.capabilities().items() if there] == ["fp8_gemm_nt"]
     message = "fp8_einsum: not in the installed library, which has fp8_gemm_nt"
-    with pytest.raises(deep_gemm.DeepGemmUnavailable, match=message):
+    with pytest.raises(deep_gemm.DeepGemmUnavailableError, match=message):
         deep_gemm.fp8_einsum("bhr,hdr->bhd", scaled(2), scaled(3), torch.empty(2, 3))
-    with pytest.raises(deep_gemm.DeepGemmUnavailable, match="fp8_m_grouped_gemm_nt_masked"):
-        layout = torch.zeros(2, dtype=torch.int32)
+    layout = torch.zeros(2, dtype=torch.int32)
+    with pytest.raises(deep_gemm.DeepGemmUnavailableError, match="fp8_m_grouped_gemm_nt_masked"):
         deep_gemm.fp8_m_grouped_gemm_nt_masked(scaled(2), scaled(3), torch.empty(2, 3), layout, 4)
 
 
@@ -84,7 +86,9 @@ def test_the_operator_is_traced_whole_and_not_looked_into() -> None:
         seen.extend(str(node.target) for node in graph.graph.nodes if node.op == "call_function")
         return graph
 
-    def call(a: torch.Tensor, scale: torch.Tensor, b: torch.Tensor, ones: torch.Tensor) -> torch.Tensor:
+    def call(
+        a: torch.Tensor, scale: torch.Tensor, b: torch.Tensor, ones: torch.Tensor
+    ) -> torch.Tensor:
         d = a.new_empty((a.shape[0], b.shape[0]), dtype=torch.float32)
         deep_gemm.fp8_gemm_nt((a, scale), (b, ones), d)
         return d * 2

@@ -27,7 +27,7 @@ from vllm.compilation.compiler_interface import (
 from vllm.compilation.config import CompilationConfig, current_compilation_config
 from vllm.compilation.counter import compilation_counter
 from vllm.compilation.device_factors import device_factors, environment_factors
-from vllm.compilation.factors import Factors, Unkeyable, plain
+from vllm.compilation.factors import Factors, UnkeyableError, plain
 from vllm.compilation.graph_factors import graph_factors
 from vllm.compilation.partition import Piece, cut
 from vllm.compilation.shape_guards import impose, known_guards
@@ -47,7 +47,9 @@ class CompiledPiece:
 
 
 class VllmBackend:
-    """`torch.compile(model, backend=VllmBackend())`: pieces of equal factors compile once, for all processes."""
+    """`torch.compile(model, backend=VllmBackend())`: pieces of equal factors compile once, for all
+    processes.
+    """
 
     def __init__(
         self,
@@ -81,7 +83,7 @@ class VllmBackend:
             return "the cache is switched off"
         try:
             return shared_factors(self.config, self.compiler, inputs)
-        except Unkeyable as error:
+        except UnkeyableError as error:
             return str(error)
 
     def _compiled(self, piece: Piece, shared: Factors | str) -> Callable[..., Any]:
@@ -89,12 +91,14 @@ class VllmBackend:
         maker = _PieceMaker(piece=piece, compiler=self.compiler)
         try:
             made = self._cached(piece, shared, maker)
-        except Unkeyable as error:
+        except UnkeyableError as error:
             made = compile_uncached(maker, str(error))
         return _as_graph_returns(piece.graph, made.call)
 
     def _cached(self, piece: Piece, shared: Factors | str, maker: _PieceMaker) -> CompiledPiece:
-        """Return a piece that holds for the sizes at hand; sizes that an entry excludes have an entry of their own."""
+        """Return a piece that holds for the sizes at hand; sizes that an entry excludes have an
+        entry of their own.
+        """
         factors = piece_factors(shared, piece)
         refused: list[str | None] = []
         while True:
@@ -102,9 +106,11 @@ class VllmBackend:
             if impose(made.guards, piece.inputs):
                 return made
             if made.guards in refused:
-                raise Unkeyable(f"guards: {made.guards} does not hold of the sizes at hand")
+                raise UnkeyableError(f"guards: {made.guards} does not hold of the sizes at hand")
             refused.append(made.guards)
-            factors = dataclasses.replace(factors, graph={**factors.graph, "refused": list(refused)})
+            factors = dataclasses.replace(
+                factors, graph={**factors.graph, "refused": list(refused)}
+            )
 
 
 def shared_factors(
@@ -112,7 +118,7 @@ def shared_factors(
 ) -> Factors:
     """Return the factors that all pieces of a traced graph share.
 
-    Raises: Unkeyable names the factor that is not known.
+    Raises: UnkeyableError names the factor that is not known.
     """
     devices = {value.device for value in inputs if isinstance(value, torch.Tensor)}
     on_cpu = any(device.type == "cpu" for device in devices)
@@ -130,10 +136,10 @@ def shared_factors(
 def piece_factors(shared: Factors | str, piece: Piece) -> Factors:
     """Return all factors of one piece.
 
-    Raises: Unkeyable where there are none to share, or the graph has no canonical form.
+    Raises: UnkeyableError where there are none to share, or the graph has no canonical form.
     """
     if isinstance(shared, str):
-        raise Unkeyable(shared)
+        raise UnkeyableError(shared)
     return dataclasses.replace(shared, graph=graph_factors(piece.graph, piece.inputs))
 
 
@@ -143,12 +149,12 @@ _TORCH = (str(Path(torch.__file__).parent),)  # torch's own sources are a factor
 def _traced_files() -> list[str]:
     """Return the files whose code Dynamo traced into the graph at hand.
 
-    Raises: Unkeyable outside of a compilation, and for code without a file.
+    Raises: UnkeyableError outside of a compilation, and for code without a file.
     """
     context = torch._guards.TracingContext.try_get()
     traced = torch._guards.TracingContext.get_traced_code() if context is not None else None
     if not traced:
-        raise Unkeyable("sources: Dynamo does not say which code it traced")
+        raise UnkeyableError("sources: Dynamo does not say which code it traced")
     files = {code.co_filename for code in traced}
     return [file for file in files if not file.startswith("<frozen ")]
 
@@ -164,10 +170,12 @@ class _PieceMaker:
         try:
             call = self.compiler.compile(self.piece.graph, self.piece.inputs, folder)
             guards = known_guards(self.piece.inputs) if folder is not None else None
-        except Unkeyable as error:
+        except UnkeyableError as error:
             if len(error.args) < 2:
                 raise
-            raise Unkeyable(error.args[0], CompiledPiece(call=error.args[1], guards=None)) from error
+            raise UnkeyableError(
+                error.args[0], CompiledPiece(call=error.args[1], guards=None)
+            ) from error
         if folder is not None:
             (folder / GUARDS).write_text(json.dumps({"guards": guards}), encoding="utf-8")
         return CompiledPiece(call=call, guards=guards)
@@ -178,7 +186,9 @@ class _PieceMaker:
 
 
 def _as_graph_returns(graph: fx.GraphModule, call: Callable[..., Any]) -> Callable[..., Any]:
-    """Return a call whose result has the graph's form: compilers return sequences, pieces may return one value."""
+    """Return a call whose result has the graph's form: compilers return sequences, pieces may
+    return one value.
+    """
     returned = next(node for node in graph.graph.nodes if node.op == "output").args[0]
     if isinstance(returned, list | tuple):
         return call
@@ -196,4 +206,5 @@ def _assembled(whole: fx.GraphModule, calls: dict[str, Callable[..., Any]]) -> C
     for name, call in calls.items():
         delattr(whole, name)
         whole.__dict__[name] = call
-    return whole
+    run: Callable[..., Any] = whole
+    return run

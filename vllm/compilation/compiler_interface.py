@@ -1,7 +1,7 @@
 """Compilers behind one interface, and the factors that they add to a key.
 
-One place says which functorch settings this package compiles with: `_get_vllm_functorch_config`. The key reads it over a
-copy of the settings, a compilation applies it, so both see the same.
+One place says which functorch settings this package compiles with: `_get_vllm_functorch_config`.
+The key reads it over a copy of the settings, a compilation applies it, so both see the same.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from vllm import envs
 from vllm.compilation import inductor_artifact
 from vllm.compilation.compiler_settings import cpp_compiler, snapshot
 from vllm.compilation.config import CompilationConfig
-from vllm.compilation.factors import Plain, Unkeyable
+from vllm.compilation.factors import Plain, UnkeyableError
 
 Compiled = Callable[..., Any]
 
@@ -30,7 +30,7 @@ class CompilerInterface(Protocol):
     def factors(self) -> dict[str, Plain]:
         """Return what the compiler adds to a key, beside the graph.
 
-        Raises: Unkeyable where that is not known.
+        Raises: UnkeyableError where that is not known.
         """
 
     def compile(
@@ -38,7 +38,8 @@ class CompilerInterface(Protocol):
     ) -> Compiled:
         """Compile a graph, and leave in the folder what `load` needs, where there is one.
 
-        Raises: Unkeyable, after the compilation, where the result cannot be saved: `Unkeyable.args[1]` is it.
+        Raises: UnkeyableError, after the compilation, where the result cannot be saved:
+            `UnkeyableError.args[1]` is it.
         """
 
     def load(self, folder: Path) -> Compiled:
@@ -46,7 +47,9 @@ class CompilerInterface(Protocol):
 
 
 def _get_vllm_functorch_config() -> dict[str, Any]:
-    """Return the functorch settings that this package compiles with, where they differ from the user's."""
+    """Return the functorch settings that this package compiles with, where they differ from the
+    user's.
+    """
     if envs.VLLM_USE_MEGA_AOT_ARTIFACT:
         return {"bundled_autograd_cache": True}
     return {"bundled_autograd_cache": False}
@@ -62,11 +65,12 @@ def set_functorch_config() -> None:
 
 
 def get_inductor_factors() -> list[Plain]:
-    """Return [system, torch's own key, Inductor's settings, functorch's settings], all plain values.
+    """Return [system, torch's own key, Inductor's settings, functorch's settings], all plain
+    values.
 
     Settings are read from copies: nothing is patched, and threads cannot disturb one another.
 
-    Raises: Unkeyable names what cannot be read.
+    Raises: UnkeyableError names what cannot be read.
     """
     import torch._functorch.config as functorch_config
     import torch._inductor.config as inductor_config
@@ -91,13 +95,14 @@ class EagerAdaptor:
 
     def factors(self) -> dict[str, Plain]:
         """Refuse: there is nothing that a cache could keep."""
-        raise Unkeyable("eager: runs graphs as they are")
+        raise UnkeyableError("eager: runs graphs as they are")
 
     def compile(
         self, graph: fx.GraphModule, inputs: Sequence[object], folder: Path | None
     ) -> Compiled:
         """Return the graph itself."""
-        return graph
+        run: Compiled = graph
+        return run
 
     def load(self, folder: Path) -> Compiled:
         """Refuse: nothing is ever saved."""
@@ -105,7 +110,9 @@ class EagerAdaptor:
 
 
 class InductorStandaloneAdaptor:
-    """Inductor's standalone compilation, its artefact saved with every binary that loading it would build."""
+    """Inductor's standalone compilation, its artefact saved with every binary that loading it would
+    build.
+    """
 
     name = "inductor"
 
@@ -160,7 +167,9 @@ def make_compiler(config: CompilationConfig) -> CompilerInterface:
 
 
 def torch_state(*, threads: bool) -> dict[str, Plain]:
-    """Return torch's global switches that compiled code depends on; thread counts where CPU code is made."""
+    """Return torch's global switches that compiled code depends on; thread counts where CPU code is
+    made.
+    """
     precision = {
         "float32_matmul": torch.get_float32_matmul_precision(),
         "cuda_tf32": torch.backends.cuda.matmul.allow_tf32,

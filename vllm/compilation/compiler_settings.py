@@ -1,6 +1,8 @@
-"""The settings of torch's compilers as plain factors: Inductor's and functorch's configuration, and the C++ compiler.
+"""The settings of torch's compilers as plain factors: Inductor's and functorch's configuration, and
+the C++ compiler.
 
-It knows which settings change no code, so that a log folder costs nobody a recompilation. Everything else counts.
+It knows which settings change no code, so that a log folder costs nobody a recompilation.
+Everything else counts.
 """
 
 from __future__ import annotations
@@ -11,9 +13,10 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
-from vllm.compilation.factors import Plain, Unkeyable, plain
+from vllm.compilation.factors import Plain, UnkeyableError, plain
 
-# Where things are logged or kept, how many workers compile, how caches behave: nothing of the generated code.
+# Where things are logged or kept, how many workers compile, how caches behave: nothing of the
+# generated code.
 WITHOUT_EFFECT = (
     "trace.",
     "aot_inductor.output_path",
@@ -32,8 +35,8 @@ WITHOUT_EFFECT = (
     "worker_suppress_logging",
     "xpu.cutlass_dir",
 )
-# What torch leaves out of its portable snapshot though it changes code or its wrapping: above all the passes that a
-# program plugs in, which have to say themselves.
+# What torch leaves out of its portable snapshot though it changes code or its wrapping: above all
+# the passes that a program plugs in, which have to say themselves.
 LEFT_OUT_BY_TORCH = (
     "_fuse_ddp_communication_passes",
     "_pre_fusion_custom_pass",
@@ -48,13 +51,15 @@ LEFT_OUT_BY_TORCH = (
 )
 
 
-def snapshot(config: Any, name: str, overlay: Mapping[str, object] | None = None) -> dict[str, Plain]:
+def snapshot(
+    config: Any, name: str, overlay: Mapping[str, object] | None = None
+) -> dict[str, Plain]:
     """Return a configuration module's settings as plain values, with an overlay put over the copy.
 
-    The module itself is only read, so threads may do this at once. As torch sees settings (each thread its own since
-    2.13), so does the snapshot.
+    The module itself is only read, so threads may do this at once. As torch sees settings (each
+    thread its own since 2.13), so does the snapshot.
 
-    Raises: Unkeyable names a setting whose value has no canonical form.
+    Raises: UnkeyableError names a setting whose value has no canonical form.
     """
     settings = dict(_portable(config, name))
     for left_out in LEFT_OUT_BY_TORCH:
@@ -74,7 +79,7 @@ def _portable(config: Any, name: str) -> Mapping[str, object]:
     try:
         result: Mapping[str, object] = config.save_config_portable(ignore_private_configs=False)
     except Exception as error:  # what a setting's own uuid() or copy raises
-        raise Unkeyable(f"{name}: the settings cannot be read ({error})") from error
+        raise UnkeyableError(f"{name}: the settings cannot be read ({error})") from error
     return result
 
 

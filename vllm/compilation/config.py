@@ -16,7 +16,8 @@ ATTENTION_OPS = ("vllm::unified_attention", "vllm::unified_attention_with_output
 class CompilationConfig:
     """How graphs are cut and compiled; `model` is whatever plain values describe the model.
 
-    `mode` "none" runs the model as it is written; compiler "eager" runs each piece's graph uncompiled.
+    `mode` "none" runs the model as it is written; compiler "eager" runs each piece's graph
+    uncompiled.
     """
 
     mode: Literal["none", "compile"] = "compile"

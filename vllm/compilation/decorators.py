@@ -1,4 +1,6 @@
-"""`@support_torch_compile`: a model's class whose instances run compiled, with batches of any size."""
+"""`@support_torch_compile`: a model's class whose instances run compiled, with batches of any
+size.
+"""
 
 from __future__ import annotations
 
@@ -23,8 +25,9 @@ def support_torch_compile(
 ) -> Any:
     """Let a module's class run its `forward` compiled by this package's backend.
 
-    `dynamic_arg_dims` names the arguments' dimensions that vary; without it, the first of every argument that is
-    annotated as a tensor. The configuration is the one that is current when an instance is made.
+    `dynamic_arg_dims` names the arguments' dimensions that vary; without it, the first of every
+    argument that is annotated as a tensor. The configuration is the one that is current when an
+    instance is made.
 
     Raises: ValueError where an argument is named that `forward` has not, or none varies.
     """

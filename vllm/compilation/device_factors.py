@@ -66,5 +66,7 @@ def _instructions() -> str:
         text = Path("/proc/cpuinfo").read_text()
     except OSError:
         return platform.processor()
-    lines = [line for line in text.splitlines() if line.startswith(("flags", "Features", "model name"))]
+    lines = [
+        line for line in text.splitlines() if line.startswith(("flags", "Features", "model name"))
+    ]
     return hashlib.sha256("\n".join(sorted(set(lines))).encode()).hexdigest()

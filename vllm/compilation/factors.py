@@ -1,7 +1,8 @@
-"""What a compiled artefact depends on: named factors, their canonical form, and the key that they make.
+"""What a compiled artefact depends on: named factors, their canonical form, and the key that they
+make.
 
-It knows values, neither torch nor files. A value whose meaning is unknown has no canonical form: it is unkeyable, and
-what depends on it is not cached.
+It knows values, neither torch nor files. A value whose meaning is unknown has no canonical form: it
+is unkeyable, and what depends on it is not cached.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import dataclasses
 import enum
 import hashlib
 import json
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -22,16 +24,19 @@ FORMAT = 1
 Plain = Any  # what json holds: None, bool, int, float, str, lists and str-keyed dicts of them
 
 
-class Unkeyable(Exception):
-    """A factor cannot be read or named; the message says which and why. What depends on it is not cached."""
+class UnkeyableError(Exception):
+    """A factor cannot be read or named; the message says which and why. What depends on it is not
+    cached.
+    """
 
 
 @dataclass(frozen=True, kw_only=True)
 class Factors:
     """Everything that one artefact depends on, by kind; each field is a plain tree.
 
-    `environment`: variables of the allow-list; `model` and `compilation`: configurations; `sources`: traced files by
-    content; `compiler`: torch, Inductor, functorch, C++; `device`: what it runs on; `graph`: the graph and its inputs.
+    `environment`: variables of the allow-list; `model` and `compilation`: configurations;
+    `sources`: traced files by content; `compiler`: torch, Inductor, functorch, C++; `device`: what
+    it runs on; `graph`: the graph and its inputs.
     """
 
     environment: Mapping[str, Plain] = field(default_factory=dict)
@@ -69,25 +74,26 @@ class Factors:
 def canonical_json(tree: Plain) -> str:
     """Return the one text of a plain tree.
 
-    Raises: Unkeyable for a number that JSON cannot hold.
+    Raises: UnkeyableError for a number that JSON cannot hold.
     """
     try:
         return json.dumps(tree, sort_keys=True, separators=(",", ":"), allow_nan=False)
     except ValueError as error:
-        raise Unkeyable(f"factors: {error}") from None
+        raise UnkeyableError(f"factors: {error}") from None
 
 
 def plain(value: object, name: str) -> Plain:
     """Return a value as a plain tree that says all of it.
 
-    An object may say itself by a `uuid()` method, as Inductor's custom passes do, or by being a dataclass.
+    An object may say itself by a `uuid()` method, as Inductor's custom passes do, or by being a
+    dataclass.
 
-    Raises: Unkeyable names the part that has no such form.
+    Raises: UnkeyableError names the part that has no such form.
     """
-    if value is None or isinstance(value, bool | int | str) and not isinstance(value, enum.Enum):
+    if value is None or (isinstance(value, bool | int | str) and not isinstance(value, enum.Enum)):
         return _path_free(value, name) if isinstance(value, str) else value
     if isinstance(value, float):
-        return value if value == value and abs(value) != float("inf") else repr(value)
+        return value if math.isfinite(value) else repr(value)
     if isinstance(value, bytes):
         return {"bytes": value.hex()}
     if isinstance(value, enum.Enum):
@@ -118,7 +124,7 @@ def _named_by_itself(value: object, name: str) -> Plain:
     identity = identity() if callable(identity) and not isinstance(value, type) else None
     if identity is None:
         kind_name = f"{kind.__module__}.{kind.__qualname__}"
-        raise Unkeyable(f"{name}: a {kind_name} has no canonical form and no uuid()")
+        raise UnkeyableError(f"{name}: a {kind_name} has no canonical form and no uuid()")
     return {"uuid": plain(identity, name)}
 
 
@@ -138,7 +144,9 @@ def _path_free(text: str, name: str) -> Plain:
     try:
         content = Path(text).expanduser().read_bytes()
     except (OSError, RuntimeError) as error:
-        raise Unkeyable(f"{name}: {text} is a path without readable content ({error})") from None
+        raise UnkeyableError(
+            f"{name}: {text} is a path without readable content ({error})"
+        ) from None
     return {"sha256": hashlib.sha256(content).hexdigest()}
 
 

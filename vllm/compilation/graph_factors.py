@@ -1,7 +1,7 @@
 """A graph as plain factors: its operations without anybody's names, and what its inputs look like.
 
-Equal layers differ in the names of their parameters and symbols alone, so both are numbered in order of appearance.
-An argument or constant that has no canonical form makes the graph unkeyable.
+Equal layers differ in the names of their parameters and symbols alone, so both are numbered in
+order of appearance. An argument or constant that has no canonical form makes the graph unkeyable.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import fx
 
-from vllm.compilation.factors import Plain, Unkeyable, canonical_json, plain
+from vllm.compilation.factors import Plain, UnkeyableError, canonical_json, plain
 
 # A constant tensor larger than this is not worth hashing at each start.
 _CONSTANT_BYTES = 1 << 20
@@ -25,7 +25,7 @@ _ALIGNMENT_BYTES = 64
 def graph_factors(graph: fx.GraphModule, inputs: Sequence[object]) -> dict[str, Plain]:
     """Return the factors of one piece: the digest of its operations, and each input in words.
 
-    Raises: Unkeyable names the operation or the constant that has no canonical form.
+    Raises: UnkeyableError names the operation or the constant that has no canonical form.
     """
     symbols = _Symbols()
     described = [_input(value, symbols) for value in inputs]
@@ -57,14 +57,16 @@ class _Symbols:
         return str(expression.xreplace(self._names))
 
     def facts(self, inputs: Sequence[object]) -> list[str]:
-        """Return what is known of the symbols: ranges, and the guards so far, which compilers build upon."""
+        """Return what is known of the symbols: ranges, and the guards so far, which compilers build
+        upon.
+        """
         environment = shape_environment(inputs)
         if environment is None:
             return []
         known = list(self._names)
         limits = getattr(environment, "var_to_range", None)
         if limits is None:
-            raise Unkeyable("graph: torch does not say the ranges of symbolic sizes")
+            raise UnkeyableError("graph: torch does not say the ranges of symbolic sizes")
         ranges = [f"{self._names[s]}: {limits.get(s)}" for s in known]
         guards = [g.expr for g in environment.guards if g.expr.free_symbols <= set(known)]
         return ranges + sorted(self.expression(guard) for guard in guards if guard.free_symbols)
@@ -126,7 +128,9 @@ class _Numbered:
             return ["triton", self._triton_kernel(node.kwargs)]
         target = node.target if isinstance(node.target, str) else _function_name(node.target)
         if node.op == "call_module":
-            raise Unkeyable(f"graph: a call of the module {target} says nothing of its content")
+            raise UnkeyableError(
+                f"graph: a call of the module {target} says nothing of its content"
+            )
         return [node.op, target, self._value(node.args), self._value(node.kwargs)]
 
     def _value(self, value: object) -> Plain:
@@ -134,20 +138,23 @@ class _Numbered:
             return {"node": self._numbers[value]}
         if isinstance(value, torch.SymInt | torch.SymFloat | torch.SymBool):
             return {"symbol": self._symbols.text(value)}
-        if isinstance(value, slice):
-            return {"slice": [self._value(v) for v in (value.start, value.stop, value.step)]}
-        if value is Ellipsis:
-            return {"ellipsis": True}
-        if isinstance(value, Mapping):
-            return {"map": [[self._value(key), self._value(value[key])] for key in value]}
-        if isinstance(value, list | tuple):
-            return [type(value).__name__, *(self._value(item) for item in value)]
+        if isinstance(value, slice | Mapping | list | tuple):
+            return self._composite(value)
         if callable(value) and not isinstance(value, type):
             return {"function": _function_name(value)}
-        return [type(value).__name__, plain(value, "graph")]
+        return [type(value).__name__, None if value is Ellipsis else plain(value, "graph")]
+
+    def _composite(self, value: Any) -> Plain:
+        if isinstance(value, slice):
+            return {"slice": [self._value(v) for v in (value.start, value.stop, value.step)]}
+        if isinstance(value, Mapping):
+            return {"map": [[self._value(key), self._value(value[key])] for key in value]}
+        return [type(value).__name__, *(self._value(item) for item in value)]
 
     def _triton_kernel(self, arguments: Mapping[str, Any]) -> Plain:
-        """Name a Triton kernel by its source: in the graph it is a number of this process's table."""
+        """Name a Triton kernel by its source: in the graph it is a number of this process's
+        table.
+        """
         from torch._higher_order_ops.triton_kernel_wrap import kernel_side_table
 
         named = dict(arguments)
@@ -157,7 +164,7 @@ class _Numbered:
             kernel, "cache_key", None
         )
         if not isinstance(code, str):
-            raise Unkeyable(f"graph: the Triton kernel {kernel!r} does not say its source")
+            raise UnkeyableError(f"graph: the Triton kernel {kernel!r} does not say its source")
         configs = [str(config) for config in getattr(kernel, "configs", ())]
         return [code, configs, self._value(constants), self._value(named)]
 
@@ -168,14 +175,14 @@ class _Numbered:
         if isinstance(value, fx.GraphModule):  # the body of a higher-order operator
             return {"graph": _Numbered(value, self._symbols).lines()}
         if not isinstance(value, torch.Tensor):
-            raise Unkeyable(f"graph: the attribute {target} is a {type(value).__qualname__}")
+            raise UnkeyableError(f"graph: the attribute {target} is a {type(value).__qualname__}")
         return {"tensor": _constant(value, target)}
 
 
 def _constant(tensor: torch.Tensor, target: str) -> Plain:
     size = tensor.numel() * tensor.element_size()
     if type(tensor) is torch._subclasses.FakeTensor or size > _CONSTANT_BYTES:
-        raise Unkeyable(f"graph: the constant {target} ({size} bytes) cannot be read")
+        raise UnkeyableError(f"graph: the constant {target} ({size} bytes) cannot be read")
     data = tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8)
     digest = hashlib.sha256(bytes(data.tolist())).hexdigest()
     shape = [str(tensor.dtype), str(tensor.device), list(tensor.shape), list(tensor.stride())]
@@ -185,15 +192,15 @@ def _constant(tensor: torch.Tensor, target: str) -> Plain:
 def _function_name(target: Any) -> str:
     """Name a function so that the name says what it does.
 
-    Raises: Unkeyable for one whose code no factor names.
+    Raises: UnkeyableError for one whose code no factor names.
     """
     if isinstance(target, torch._ops.OpOverload | torch._ops.OpOverloadPacket):
         return f"{target}{_schema(target)}"
     module, name = getattr(target, "__module__", None), getattr(target, "__qualname__", None)
     if isinstance(target, torch._ops.HigherOrderOperator):
         module, name = "higher_order", target.name()
-    if name is None or module is None and not inspect.isbuiltin(target) or "<" in name:
-        raise Unkeyable(f"graph: {target!r} has no name that says what it does")
+    if name is None or (module is None and not inspect.isbuiltin(target)) or "<" in name:
+        raise UnkeyableError(f"graph: {target!r} has no name that says what it does")
     return f"{module}.{name}"
 
 

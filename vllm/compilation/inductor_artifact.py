@@ -1,7 +1,9 @@
-"""Inductor's artefacts as folders: the saved graph, and every binary that loading it would otherwise build again.
+"""Inductor's artefacts as folders: the saved graph, and every binary that loading it would
+otherwise build again.
 
-Inductor bundles Triton's cubins into its artefact but no C++ kernels; those are collected from the folder that it
-compiles into. That folder is this process's own, fresh for each compilation, so no cache of Inductor's answers instead.
+Inductor bundles Triton's cubins into its artefact but no C++ kernels; those are collected from the
+folder that it compiles into. That folder is this process's own, fresh for each compilation, so no
+cache of Inductor's answers instead.
 """
 
 from __future__ import annotations
@@ -17,13 +19,14 @@ from typing import Any
 import torch
 from torch import fx
 
-from vllm.compilation.factors import Unkeyable
+from vllm.compilation.factors import UnkeyableError
 from vllm.compilation.process_folder import process_folder
 
 ARTIFACT = "artifact.bin"
 BINARIES = "binaries"
 
-# Order: Inductor's working folder is a variable of the whole process; one compilation or load at a time sets it.
+# Order: Inductor's working folder is a variable of the whole process; one compilation or load at a
+# time sets it.
 _working = threading.RLock()
 
 
@@ -37,7 +40,8 @@ def compile_graph(
 ) -> Callable[..., Any]:
     """Compile a graph and save it in `folder`, where there is one.
 
-    Raises: Unkeyable where the compiled graph cannot be saved; its second argument is the compiled graph.
+    Raises: UnkeyableError where the compiled graph cannot be saved; its second argument is the
+        compiled graph.
     """
     from torch._inductor.runtime.cache_dir_utils import temporary_cache_dir
 
@@ -45,7 +49,7 @@ def compile_graph(
         probed = _probe_cpu() if any(_on_cpu(value) for value in inputs) else None
         work = Path(tempfile.mkdtemp(dir=process_folder()))
         with temporary_cache_dir(str(work)):
-            compiled = torch._inductor.standalone_compile(
+            compiled: Callable[..., Any] = torch._inductor.standalone_compile(
                 graph,
                 list(inputs),
                 dynamic_shapes="from_tracing_context",
@@ -73,8 +77,12 @@ def load(folder: Path) -> Callable[..., Any]:
 def _save(compiled: Any, folder: Path) -> None:
     try:
         compiled.save(path=str(folder / ARTIFACT), format="binary")
-    except Exception as error:  # Inductor says by many kinds of error that a graph has no saved form
-        raise Unkeyable(f"inductor: the compiled graph cannot be saved ({error})", compiled) from error
+    except (
+        Exception
+    ) as error:  # Inductor says by many kinds of error that a graph has no saved form
+        raise UnkeyableError(
+            f"inductor: the compiled graph cannot be saved ({error})", compiled
+        ) from error
 
 
 def _collect(work: Path, destination: Path) -> None:
@@ -88,7 +96,9 @@ def _collect(work: Path, destination: Path) -> None:
 
 @cache
 def _probe_cpu() -> Path:
-    """Let Inductor find out the CPU's vector instructions, which compiles, and return the folder of the answers."""
+    """Let Inductor find out the CPU's vector instructions, which compiles, and return the folder of
+    the answers.
+    """
     from torch._inductor.cpu_vec_isa import pick_vec_isa
     from torch._inductor.runtime.cache_dir_utils import temporary_cache_dir
 
@@ -100,4 +110,3 @@ def _probe_cpu() -> Path:
 
 def _on_cpu(value: object) -> bool:
     return isinstance(value, torch.Tensor) and value.device.type == "cpu"
-

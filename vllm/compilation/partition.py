@@ -1,4 +1,6 @@
-"""Cut a graph at its attention-like operators, so that what lies between equal layers is one graph many times."""
+"""Cut a graph at its attention-like operators, so that what lies between equal layers is one graph
+many times.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +11,7 @@ import torch
 from torch import fx
 from torch.fx.passes.split_module import split_module
 
-from vllm.compilation.factors import Unkeyable
+from vllm.compilation.factors import UnkeyableError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,7 +35,10 @@ def cut(
         whole = fx.GraphModule({}, fx.Graph())
         return whole, [Piece(name="", graph=graph, inputs=tuple(inputs))]
     whole = split_module(
-        graph, None, lambda node: parts[node], keep_original_order=True  # type: ignore[arg-type]
+        graph,
+        None,
+        lambda node: parts[node],
+        keep_original_order=True,
     )
     opaque = {f"submod_{parts[node]}" for node in graph.graph.nodes if _is_cut(node, operators)}
     pieces = [
@@ -45,7 +50,9 @@ def cut(
 
 
 def _parts(graph: fx.GraphModule, operators: Collection[str]) -> dict[fx.Node, int]:
-    """Number the parts in order: each operator to cut at is one, and so is everything between two of them."""
+    """Number the parts in order: each operator to cut at is one, and so is everything between two
+    of them.
+    """
     parts: dict[fx.Node, int] = {}
     current = 0
     for node in graph.graph.nodes:
@@ -74,6 +81,6 @@ def _stand_ins(module: fx.GraphModule) -> list[object]:
     for node in module.graph.nodes:
         if node.op == "placeholder":
             if "example_value" not in node.meta:
-                raise Unkeyable(f"graph: tracing left no value for the input {node.name}")
+                raise UnkeyableError(f"graph: tracing left no value for the input {node.name}")
             values.append(node.meta["example_value"])
     return values

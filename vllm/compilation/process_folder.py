@@ -1,4 +1,6 @@
-"""A folder for this process's own files: gone when it ends, or when the next process starts after it was killed."""
+"""A folder for this process's own files: gone when it ends, or when the next process starts after
+it was killed.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +35,9 @@ def _own(folder: Path) -> None:
     unnamed = folder / f"{_OWNER}.new"
     descriptor = os.open(unnamed, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC)
     fcntl.flock(descriptor, fcntl.LOCK_EX)
-    unnamed.rename(folder / _OWNER)  # Order: named only once it is locked, or a sweep takes it for a dead one's
+    unnamed.rename(
+        folder / _OWNER
+    )  # Order: named only once it is locked, or a sweep takes it for a dead one's
 
 
 def _sweep(parent: Path) -> None:

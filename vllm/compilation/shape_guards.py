@@ -1,7 +1,8 @@
-"""What compiled code takes for granted of symbolic sizes: written down with it, and imposed again where it is loaded.
+"""What compiled code takes for granted of symbolic sizes: written down with it, and imposed again
+where it is loaded.
 
-Without this a loaded piece would run for sizes that its compiler never had in mind, and Dynamo would not know to trace
-anew.
+Without this a loaded piece would run for sizes that its compiler never had in mind, and Dynamo
+would not know to trace anew.
 """
 
 from __future__ import annotations
@@ -10,14 +11,14 @@ from collections.abc import Sequence
 
 import torch
 
-from vllm.compilation.factors import Unkeyable
+from vllm.compilation.factors import UnkeyableError
 from vllm.compilation.graph_factors import shape_environment
 
 
 def known_guards(inputs: Sequence[object]) -> str | None:
     """Return everything that is known of the inputs' symbols, as an expression of their positions.
 
-    Raises: Unkeyable where torch cannot say it.
+    Raises: UnkeyableError where torch cannot say it.
     """
     sizes, environment = _symbolic(inputs), shape_environment(inputs)
     if environment is None:
@@ -26,12 +27,16 @@ def known_guards(inputs: Sequence[object]) -> str | None:
         guards = environment.get_pruned_guards(sizes)
         text: str | None = environment.produce_guards_expression(sizes, guards=guards)
     except Exception as error:  # torch's own checks fail in many ways
-        raise Unkeyable(f"guards: torch cannot say what holds of the sizes ({error})") from error
+        raise UnkeyableError(
+            f"guards: torch cannot say what holds of the sizes ({error})"
+        ) from error
     return text
 
 
 def impose(guards: str | None, inputs: Sequence[object]) -> bool:
-    """Hold what compiled code takes for granted for the sizes at hand, and tell Dynamo; return whether it holds."""
+    """Hold what compiled code takes for granted for the sizes at hand, and tell Dynamo; return
+    whether it holds.
+    """
     if not guards:
         return True
     environment = shape_environment(inputs)

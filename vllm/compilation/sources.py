@@ -1,7 +1,8 @@
-"""The traced sources of a graph, by content: each file's name from its package's root, and its SHA-256.
+"""The traced sources of a graph, by content: each file's name from its package's root, and its
+SHA-256.
 
-A file that cannot be read makes the graph unkeyable, not its key weaker. A digest is remembered while the file's status
-stands still.
+A file that cannot be read makes the graph unkeyable, not its key weaker. A digest is remembered
+while the file's status stands still.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from vllm.compilation.factors import Unkeyable
+from vllm.compilation.factors import UnkeyableError
 
 # A file changed this recently may change again without its time stamps showing it.
 _UNSETTLED_NANOSECONDS = 2_000_000_000
@@ -34,7 +35,7 @@ def source_factors(files: Iterable[str], *, skip: tuple[str, ...] = ()) -> dict[
 
     Files below a `skip` folder are left out: another factor speaks for them.
 
-    Raises: Unkeyable for a file that cannot be read.
+    Raises: UnkeyableError for a file that cannot be read.
     """
     factors: dict[str, list[str]] = {}
     for file in sorted(set(files)):
@@ -52,7 +53,7 @@ def _digest(file: str) -> str:
             return known.digest
         digest = hashlib.sha256(Path(file).read_bytes()).hexdigest()
     except OSError as error:
-        raise Unkeyable(f"traced source {file}: cannot be read ({error.strerror})") from None
+        raise UnkeyableError(f"traced source {file}: cannot be read ({error.strerror})") from None
     if time.time_ns() - status.st_ctime_ns > _UNSETTLED_NANOSECONDS:
         _known[file] = _Known(status=stamp, digest=digest)
     return digest

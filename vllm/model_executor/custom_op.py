@@ -1,4 +1,5 @@
-"""Operators with one implementation per platform: a registry, a switch for each, and out-of-tree replacements.
+"""Operators with one implementation per platform: a registry, a switch for each, and out-of-tree
+replacements.
 
 It knows which implementation runs; the implementations belong to the operators.
 """
@@ -21,7 +22,9 @@ _switches: ContextVar[tuple[str, ...] | None] = ContextVar("custom_ops", default
 
 
 class CustomOp(nn.Module):
-    """An operator that dispatches once, when it is made, to the platform's implementation or to the native one."""
+    """An operator that dispatches once, when it is made, to the platform's implementation or to the
+    native one.
+    """
 
     name: ClassVar[str] = ""
     op_registry: ClassVar[dict[str, type[CustomOp]]] = {}
@@ -31,7 +34,8 @@ class CustomOp(nn.Module):
         """Make the out-of-tree replacement where one is registered under the operator's name."""
         replacement = cls.op_registry_oot.get(cls.name)
         wanted = replacement if replacement is not None and issubclass(replacement, cls) else cls
-        return super().__new__(wanted)
+        made: CustomOp = super().__new__(wanted)
+        return made
 
     def __init__(self, *, enforce_enable: bool = False) -> None:
         super().__init__()
@@ -68,7 +72,9 @@ class CustomOp(nn.Module):
 
     @classmethod
     def enabled(cls) -> bool:
-        """Whether the operator's own implementation is switched on; the last entry that speaks of it wins."""
+        """Whether the operator's own implementation is switched on; the last entry that speaks of
+        it wins.
+        """
         switches = _switches.get()
         answer = True
         for entry in envs.VLLM_CUSTOM_OPS if switches is None else switches:
@@ -107,7 +113,9 @@ class CustomOp(nn.Module):
                 known = ", ".join(sorted(cls.op_registry))
                 raise ValueError(f"operator {name}: expected one of {known}")
             if not issubclass(operator, replaced):
-                raise ValueError(f"{operator.__qualname__}: expected a subclass of {replaced.__qualname__}")
+                raise ValueError(
+                    f"{operator.__qualname__}: expected a subclass of {replaced.__qualname__}"
+                )
             cls.op_registry_oot[name] = operator
             return operator
 
@@ -116,7 +124,9 @@ class CustomOp(nn.Module):
 
 @contextmanager
 def custom_ops(*entries: str) -> Any:
-    """Make operators under other switches than VLLM_CUSTOM_OPS gives: "all", "none", "+NAME", "-NAME"."""
+    """Make operators under other switches than VLLM_CUSTOM_OPS gives: "all", "none", "+NAME",
+    "-NAME".
+    """
     token = _switches.set(_checked(entries))
     try:
         yield
@@ -128,5 +138,7 @@ def _checked(entries: Sequence[str]) -> tuple[str, ...]:
     for entry in entries:
         if entry not in ("all", "none") and entry[1:] not in CustomOp.op_registry:
             known = ", ".join(sorted(CustomOp.op_registry))
-            raise ValueError(f"custom operator {entry!r}: expected all, none, or + or - and one of {known}")
+            raise ValueError(
+                f"custom operator {entry!r}: expected all, none, or + or - and one of {known}"
+            )
     return tuple(entries)

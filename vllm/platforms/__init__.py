@@ -1,6 +1,7 @@
 """The platform that this process computes on: `from vllm.platforms import current_platform`.
 
-It is looked up when it is first asked for, without a CUDA context, so a process may still fork afterwards.
+It is looked up when it is first asked for, without a CUDA context, so a process may still fork
+afterwards.
 """
 
 from __future__ import annotations

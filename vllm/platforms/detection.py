@@ -1,4 +1,5 @@
-"""Decide the platform: a CUDA build of torch and a device that NVML shows make it CUDA, anything else the CPU.
+"""Decide the platform: a CUDA build of torch and a device that NVML shows make it CUDA, anything
+else the CPU.
 
 NVML answers without a CUDA context. Source: NVML API reference, nvmlDeviceGetCudaComputeCapability.
 """
@@ -48,7 +49,8 @@ def detect(
 
 
 def visible(gpus: Sequence[Gpu], selection: str | None) -> list[Gpu]:
-    """Return the GPUs that CUDA_VISIBLE_DEVICES leaves, in its order: up to the first entry that names none.
+    """Return the GPUs that CUDA_VISIBLE_DEVICES leaves, in its order: up to the first entry that
+    names none.
 
     Source: CUDA C++ Programming Guide, environment variables.
     """

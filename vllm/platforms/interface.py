@@ -1,4 +1,6 @@
-"""What a platform is: its name, its device's capability and why it was chosen. It knows no driver and no torch."""
+"""What a platform is: its name, its device's capability and why it was chosen. It knows no driver
+and no torch.
+"""
 
 from __future__ import annotations
 

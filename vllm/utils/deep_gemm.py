@@ -1,7 +1,8 @@
-"""DeepGEMM as models call it: wrappers under vLLM's names, each a torch operator that can be traced and captured.
+"""DeepGEMM as models call it: wrappers under vLLM's names, each a torch operator that can be traced
+and captured.
 
-The kernels are those of `vllm.third_party.deep_gemm`; which of them it has is asked, never assumed. Where one is absent
-the wrapper is there all the same, and says at its call what is missing.
+The kernels are those of `vllm.third_party.deep_gemm`; which of them it has is asked, never assumed.
+Where one is absent the wrapper is there all the same, and says at its call what is missing.
 """
 
 from __future__ import annotations
@@ -42,8 +43,10 @@ FUNCTIONS: Mapping[str, str] = {
 }
 
 
-class DeepGemmUnavailable(RuntimeError):
-    """A DeepGEMM function was called that this installation or machine does not serve; the message says why."""
+class DeepGemmUnavailableError(RuntimeError):
+    """A DeepGEMM function was called that this installation or machine does not serve; the message
+    says why.
+    """
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,7 +100,9 @@ def _face() -> ModuleType | str:
 
 
 def _is_built() -> bool:
-    """Whether an extension that this Python can import lies there; looking for it imports nothing."""
+    """Whether an extension that this Python can import lies there; looking for it imports
+    nothing.
+    """
     package = importlib.util.find_spec(_FACE)
     folders = package.submodule_search_locations if package is not None else None
     found = importlib.machinery.PathFinder.find_spec("_C", folders) if folders else None
@@ -107,15 +112,15 @@ def _is_built() -> bool:
 def function(name: str) -> Any:
     """Return the library's function behind one of FUNCTIONS.
 
-    Raises: DeepGemmUnavailable where the library is absent or older than the function.
+    Raises: DeepGemmUnavailableError where the library is absent or older than the function.
     """
     face = _face()
     if isinstance(face, str):
-        raise DeepGemmUnavailable(f"{name}: {face}; try nox -s build_deepgemm")
+        raise DeepGemmUnavailableError(f"{name}: {face}; try nox -s build_deepgemm")
     found = getattr(face, FUNCTIONS[name], None)
     if found is None:
         served = ", ".join(sorted(each for each, there in capabilities().items() if there))
-        raise DeepGemmUnavailable(f"{name}: not in the installed library, which has {served}")
+        raise DeepGemmUnavailableError(f"{name}: not in the installed library, which has {served}")
     return found
 
 
@@ -127,8 +132,9 @@ def fp8_gemm_nt(
 ) -> None:
     """Write `c + (A * scale_a) @ (B * scale_b).T` into `d`.
 
-    Shapes: a = ((m, k) e4m3, (m, k / 128) f32), b = ((n, k) e4m3, (n / 128, k / 128) f32), d (m, n) bf16 or f32.
-    Raises: DeepGemmUnavailable, or what the library says of the operands.
+    Shapes: a = ((m, k) e4m3, (m, k / 128) f32), b = ((n, k) e4m3, (n / 128, k / 128) f32), d (m, n)
+        bf16 or f32.
+    Raises: DeepGemmUnavailableError, or what the library says of the operands.
     """
     torch.ops.vllm.deep_gemm_fp8_gemm_nt(*a, *b, d, c)
 
@@ -139,7 +145,7 @@ def m_grouped_fp8_gemm_nt_contiguous(
     """Write each row's product with the matrix of its group into `d`.
 
     Shapes: A (m, k), B (groups, n, k), d (m, n) bf16, grouped_layout (m,) int32, -1 for padding.
-    Raises: DeepGemmUnavailable, or what the library says of the operands.
+    Raises: DeepGemmUnavailableError, or what the library says of the operands.
     """
     torch.ops.vllm.deep_gemm_grouped_contiguous(*a, *b, d, grouped_layout)
 
@@ -149,8 +155,9 @@ def fp8_m_grouped_gemm_nt_masked(
 ) -> None:
     """Write each group's product of its first `masked_m` rows into `d`.
 
-    Shapes: A (groups, max_m, k), B (groups, n, k), d (groups, max_m, n) bf16, masked_m (groups,) int32.
-    Raises: DeepGemmUnavailable, or what the library says of the operands.
+    Shapes: A (groups, max_m, k), B (groups, n, k), d (groups, max_m, n) bf16, masked_m (groups,)
+        int32.
+    Raises: DeepGemmUnavailableError, or what the library says of the operands.
     """
     torch.ops.vllm.deep_gemm_grouped_masked(*a, *b, d, masked_m, expected_m)
 
@@ -158,7 +165,7 @@ def fp8_m_grouped_gemm_nt_masked(
 def fp8_einsum(equation: str, a: Scaled, b: Scaled, d: torch.Tensor) -> None:
     """Write a product of scaled tensors, such as 'bhr,hdr->bhd', into `d`.
 
-    Raises: DeepGemmUnavailable, or what the library says of the operands.
+    Raises: DeepGemmUnavailableError, or what the library says of the operands.
     """
     torch.ops.vllm.deep_gemm_fp8_einsum(equation, *a, *b, d)
 
@@ -173,8 +180,9 @@ def fp8_mqa_logits(
 ) -> torch.Tensor:
     """Return the indexer's scores of every query against its keys.
 
-    Shapes: q (seq, heads, dim) e4m3, kv = ((keys, dim) e4m3, (keys,) f32), weights (seq, heads) -> (seq, keys) f32.
-    Raises: DeepGemmUnavailable, or what the library says of the operands.
+    Shapes: q (seq, heads, dim) e4m3, kv = ((keys, dim) e4m3, (keys,) f32), weights (seq, heads) ->
+        (seq, keys) f32.
+    Raises: DeepGemmUnavailableError, or what the library says of the operands.
     """
     scores: torch.Tensor = torch.ops.vllm.deep_gemm_fp8_mqa_logits(
         q, *kv, weights, cu_seqlen_ks, cu_seqlen_ke, clean_logits
@@ -195,7 +203,7 @@ def fp8_paged_mqa_logits(
     """Return the indexer's scores against keys in a paged cache.
 
     Shapes: q (batch, next, heads, dim) e4m3 -> (batch * next, max_model_len) f32.
-    Raises: DeepGemmUnavailable, or what the library says of the operands.
+    Raises: DeepGemmUnavailableError, or what the library says of the operands.
     """
     scores: torch.Tensor = torch.ops.vllm.deep_gemm_fp8_paged_mqa_logits(
         q, kv_cache, weights, context_lens, block_tables, schedule_metadata, max_model_len, clean_logits
@@ -204,7 +212,9 @@ def fp8_paged_mqa_logits(
 
 
 def __getattr__(name: str) -> Any:
-    """Return the host-side functions of FUNCTIONS (layouts, settings, metadata) as the library has them."""
+    """Return the host-side functions of FUNCTIONS (layouts, settings, metadata) as the library has
+    them.
+    """
     if name in FUNCTIONS:
         return function(name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

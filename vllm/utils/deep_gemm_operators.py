@@ -1,6 +1,8 @@
-"""DeepGEMM's kernels as torch operators: schemas, and fakes that know the results' shapes for tracing.
+"""DeepGEMM's kernels as torch operators: schemas, and fakes that know the results' shapes for
+tracing.
 
-Operators write into a tensor that the caller gives, so a CUDA graph captures a launch and no allocation.
+Operators write into a tensor that the caller gives, so a CUDA graph captures a launch and no
+allocation.
 """
 
 from __future__ import annotations
@@ -47,7 +49,14 @@ def _mqa_logits(
 
 
 def _paged_mqa_logits(
-    q: Any, cache: Any, weights: Any, lengths: Any, table: Any, schedule: Any, longest: int, clean: bool
+    q: Any,
+    cache: Any,
+    weights: Any,
+    lengths: Any,
+    table: Any,
+    schedule: Any,
+    longest: int,
+    clean: bool,
 ) -> torch.Tensor:
     call = _function("fp8_paged_mqa_logits")
     scores: torch.Tensor = call(q, cache, weights, lengths, table, schedule, longest, clean)
@@ -95,7 +104,8 @@ _register(
 _register("deep_gemm_fp8_einsum", f"(str equation, {_SCALED_PAIR}) -> ()", _einsum, _writes_only)
 _register(
     "deep_gemm_fp8_mqa_logits",
-    "(Tensor q, Tensor k, Tensor scale, Tensor weights, Tensor start, Tensor end, bool clean) -> Tensor",
+    "(Tensor q, Tensor k, Tensor scale, Tensor weights, Tensor start, Tensor end, bool clean)"
+    " -> Tensor",
     _mqa_logits,
     _fake_mqa_logits,
 )

@@ -1,7 +1,8 @@
-"""Whether an optional package really serves a symbol: it is imported once, classified, and said once.
+"""Whether an optional package really serves a symbol: it is imported once, classified, and said
+once.
 
-Finding a package proves nothing: its submodule may be absent, its binary broken, its version another one. Only the
-symbol itself does.
+Finding a package proves nothing: its submodule may be absent, its binary broken, its version
+another one. Only the symbol itself does.
 """
 
 from __future__ import annotations
@@ -31,13 +32,18 @@ class Probe:
 
 @cache
 def probe(module: str, name: str, parameters: tuple[str, ...] = ()) -> Probe:
-    """Import `module.name` and classify what happens; a callable must also take the named parameters."""
+    """Import `module.name` and classify what happens; a callable must also take the named
+    parameters.
+    """
     result = _classified(module, name, parameters)
     if result.state == "absent":
         logger.debug("%s: absent; the native implementation serves", result.symbol)
     elif result.state != "present":
         logger.warning(
-            "%s: %s (%s); the native implementation serves", result.symbol, result.state, result.reason
+            "%s: %s (%s); the native implementation serves",
+            result.symbol,
+            result.state,
+            result.reason,
         )
     return result
 
@@ -61,7 +67,9 @@ def _classified(module: str, name: str, parameters: tuple[str, ...]) -> Probe:
 
 
 def _state_of_missing(module: str, error: ModuleNotFoundError) -> State:
-    """Tell an absent package from a present one without the submodule, and from one that lacks another package."""
+    """Tell an absent package from a present one without the submodule, and from one that lacks
+    another package.
+    """
     package = module.partition(".")[0]
     if error.name == package:
         return "absent"

@@ -1,6 +1,8 @@
-"""A compiler that tests can afford: a process that makes an artefact of several files, slowly, through the real cache.
+"""A compiler that tests can afford: a process that makes an artefact of several files, slowly,
+through the real cache.
 
-Run as `makers.py ROOT SECONDS [START_FILE]`; prints what the process counted and the artefact as JSON.
+Run as `makers.py ROOT SECONDS [START_FILE]`; prints what the process counted and the artefact as
+JSON.
 """
 
 from __future__ import annotations

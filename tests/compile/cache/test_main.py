@@ -56,7 +56,9 @@ def test_ls_lists_the_last_used_first(store: Store, capsys: pytest.CaptureFixtur
     assert f"3 entries, {sum(row['bytes'] for row in rows)} bytes" in capsys.readouterr().out
 
 
-def test_ls_of_no_cache_is_an_empty_list(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_ls_of_no_cache_is_an_empty_list(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     """A first start is no error."""
     assert printed(capsys, "--cache", str(tmp_path / "none"), "ls", "--json") == []
 
@@ -98,9 +100,9 @@ def test_verify_finds_damage_and_sets_it_aside_when_told(
     (store.entries / OTHER.key / "artifact.bin").write_text("other")
     assert main(["verify"]) == 4
     assert OTHER.key[:16] in capsys.readouterr().err
-    assert len(store.keys()) == 3
+    assert len(store.published()) == 3
     assert main(["verify", "--quarantine"]) == 0
-    assert store.keys() == sorted((FACTORS.key, THIRD.key))
+    assert store.published() == sorted((FACTORS.key, THIRD.key))
     assert main(["verify"]) == 0
 
 
@@ -108,9 +110,9 @@ def test_prune_removes_what_is_too_old(store: Store, capsys: pytest.CaptureFixtu
     """A dry run says so and removes nothing."""
     assert main(["prune", "--max-age", "60h", "--dry-run"]) == 0
     assert f"remove {THIRD.key[:16]}" in capsys.readouterr().out
-    assert len(store.keys()) == 3
+    assert len(store.published()) == 3
     assert main(["prune", "--max-age", "60h"]) == 0
-    assert store.keys() == sorted((FACTORS.key, OTHER.key))
+    assert store.published() == sorted((FACTORS.key, OTHER.key))
     assert not store.lock(THIRD.key).exists()
 
 
@@ -119,9 +121,9 @@ def test_prune_keeps_the_last_used_within_the_size(
 ) -> None:
     """The longest unused go first."""
     assert main(["prune", "--max-size", str(2 * size(store) + 200)]) == 0
-    assert store.keys() == sorted((FACTORS.key, OTHER.key))
+    assert store.published() == sorted((FACTORS.key, OTHER.key))
     assert main(["prune", "--max-size", "0"]) == 0
-    assert store.keys() == []
+    assert store.published() == []
     assert "kept 0 entries" in capsys.readouterr().out
 
 
@@ -129,7 +131,7 @@ def test_loading_counts_as_use(store: Store) -> None:
     """An old entry that is loaded each day is not old."""
     cache_at(store.root).get(THIRD, FakeMaker())
     assert main(["prune", "--max-age", "1h"]) == 0
-    assert store.keys() == [THIRD.key]
+    assert store.published() == [THIRD.key]
 
 
 def test_prune_sweeps_what_killed_processes_left(store: Store) -> None:
@@ -140,10 +142,12 @@ def test_prune_sweeps_what_killed_processes_left(store: Store) -> None:
         os.utime(store.staging / name, (then, then))
     assert main(["prune"]) == 0
     assert [path.name for path in store.staging.iterdir()] == ["new"]
-    assert len(store.keys()) == 3
+    assert len(store.published()) == 3
 
 
-@pytest.mark.parametrize(("text", "size_"), [("0", 0), ("5K", 5120), ("2GiB", 2 << 30), ("7mb", 7 << 20)])
+@pytest.mark.parametrize(
+    ("text", "size_"), [("0", 0), ("5K", 5120), ("2GiB", 2 << 30), ("7mb", 7 << 20)]
+)
 def test_sizes_are_read(text: str, size_: int) -> None:
     """In powers of 1024."""
     assert parse_size(text) == size_
@@ -166,8 +170,8 @@ def test_entries_travel_in_one_file(store: Store, tmp_path: Path) -> None:
     cache_at(there).get(FACTORS, FakeMaker())
     assert main(["--cache", str(there), "import", str(archive)]) == 0
     landed = Store(root=there)
-    assert landed.keys() == store.keys()
-    for key in landed.keys():
+    assert landed.published() == store.published()
+    for key in landed.published():
         verify(landed.entries / key, key)
     with compilation_counter.expect(num_loaded=1, num_compiled=0):
         assert cache_at(there).get(OTHER, FakeMaker()) == RESULT
@@ -201,7 +205,7 @@ def test_an_archive_that_leads_elsewhere_is_refused_whole(
         tar.addfile(tarfile.TarInfo(name), io.BytesIO())
     there = tmp_path / "there"
     assert main(["--cache", str(there), "import", str(archive)]) == 5
-    assert Store(root=there).keys() == []
+    assert Store(root=there).published() == []
     assert list((there / "staging").iterdir()) == []
 
 
@@ -223,6 +227,6 @@ def test_a_damaged_archive_publishes_nothing(store: Store, tmp_path: Path) -> No
     archive.write_bytes(data.replace(b"kernel.sobinaries", b"kernel.sObinaries", 1))
     there = tmp_path / "there"
     assert main(["--cache", str(there), "import", str(archive)]) == 5
-    assert Store(root=there).keys() == []
+    assert Store(root=there).published() == []
     archive.write_text("no archive")
     assert main(["--cache", str(there), "import", str(archive)]) == 5

@@ -24,7 +24,13 @@ KILLS = 30
 
 def start(root: Path, seconds: float, *more: str) -> subprocess.Popen[str]:
     """Start a process that makes or loads the entry."""
-    command = [sys.executable, str(Path(__file__).with_name("makers.py")), str(root), str(seconds), *more]
+    command = [
+        sys.executable,
+        str(Path(__file__).with_name("makers.py")),
+        str(root),
+        str(seconds),
+        *more,
+    ]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     return subprocess.Popen(
         command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
@@ -41,7 +47,9 @@ def test_of_eight_cold_processes_one_makes_the_entry_and_all_have_it(tmp_path: P
         out, errors = process.communicate(timeout=60)
         assert process.returncode == 0, errors
         answers.append(json.loads(out))
-    assert [sum(answer[count] for answer in answers) for count in ("num_compiled", "num_saved")] == [1, 1]
+    assert [
+        sum(answer[count] for answer in answers) for count in ("num_compiled", "num_saved")
+    ] == [1, 1]
     assert sum(answer["num_loaded"] for answer in answers) == 7
     assert all(answer["result"] == RESULT for answer in answers)
 
@@ -60,11 +68,11 @@ def test_a_killed_maker_leaves_no_wrong_entry_and_the_next_run_succeeds(tmp_path
         process.kill()
         process.communicate()
         seen["half"] += any(store.staging.iterdir()) if store.staging.is_dir() else 0
-        for key in store.keys():
+        for key in store.published():
             seen["entry"] += 1
             verify(store.entries / key, key)
         assert cache_at(tmp_path).get(FACTORS, FakeMaker()) == RESULT, f"seed {seed}"
-        assert store.keys() == [FACTORS.key]
+        assert store.published() == [FACTORS.key]
         assert not store.quarantine.exists(), f"seed {seed}"
         shutil.rmtree(tmp_path / "locks")
         shutil.rmtree(store.entries)

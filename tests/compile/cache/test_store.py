@@ -1,4 +1,6 @@
-"""Entries: whole or not there, verified whenever they are taken, set aside when they are damaged."""
+"""Entries: whole or not there, verified whenever they are taken, set aside when they are
+damaged.
+"""
 
 from __future__ import annotations
 
@@ -9,10 +11,10 @@ from pathlib import Path
 import pytest
 
 from tests.compile.cache.makers import FACTORS, PARTS, RESULT, FakeMaker, cache_at
-from vllm.compilation.cache.entry import CHECKSUMS, Damaged, files_of, verify
+from vllm.compilation.cache.entry import CHECKSUMS, DamagedError, files_of, verify
 from vllm.compilation.cache.store import Store
 from vllm.compilation.counter import compilation_counter
-from vllm.compilation.factors import Factors, Unkeyable
+from vllm.compilation.factors import Factors, UnkeyableError
 
 FILES = [*PARTS, "factors.json", CHECKSUMS]
 
@@ -50,7 +52,9 @@ def flip_first(data: bytes) -> bytes:
 
 
 def flip_middle(data: bytes) -> bytes:
-    return data[: len(data) // 2] + bytes([data[len(data) // 2] ^ 0x20]) + data[len(data) // 2 + 1 :]
+    return (
+        data[: len(data) // 2] + bytes([data[len(data) // 2] ^ 0x20]) + data[len(data) // 2 + 1 :]
+    )
 
 
 def flip_last(data: bytes) -> bytes:
@@ -85,7 +89,7 @@ def test_a_damaged_file_is_found_set_aside_and_rebuilt(
 def test_a_missing_or_additional_file_is_damage(store: Store, name: str) -> None:
     """An entry is exactly what was published."""
     (entry_of(store) / name).rename(entry_of(store) / "other")
-    with pytest.raises(Damaged):
+    with pytest.raises(DamagedError):
         verify(entry_of(store), FACTORS.key)
 
 
@@ -123,14 +127,14 @@ class Unsavable(FakeMaker):
     """Makes what has no saved form."""
 
     def compile(self, folder: Path | None) -> dict[str, str]:
-        raise Unkeyable("it holds a lambda", RESULT)
+        raise UnkeyableError("it holds a lambda", RESULT)
 
 
 def test_a_failing_compiler_publishes_nothing(tmp_path: Path) -> None:
     """Its error passes through, and the next may try at once."""
     with pytest.raises(ZeroDivisionError):
         cache_at(tmp_path).get(FACTORS, Failing())
-    assert Store(root=tmp_path).keys() == []
+    assert Store(root=tmp_path).published() == []
     assert list((tmp_path / "staging").iterdir()) == []
     assert cache_at(tmp_path).get(FACTORS, FakeMaker()) == RESULT
 
@@ -142,7 +146,7 @@ def test_what_cannot_be_saved_is_used_all_the_same(
     with compilation_counter.expect(num_compiled=1, num_uncached=1, num_saved=0):
         assert cache_at(tmp_path).get(FACTORS, Unsavable()) == RESULT
     assert "not cached: it holds a lambda" in caplog.text
-    assert Store(root=tmp_path).keys() == []
+    assert Store(root=tmp_path).published() == []
 
 
 def test_an_entry_that_is_pruned_meanwhile_is_a_miss(store: Store, tmp_path: Path) -> None:

@@ -1,4 +1,5 @@
-"""Starts of small models with rotary and FP8 layers: a cold one saves, a warm one in a new process only loads.
+"""Starts of small models with rotary and FP8 layers: a cold one saves, a warm one in a new process
+only loads.
 
 On an H100 or H200 the FP8 layers are DeepGEMM's; elsewhere the same runs on the CPU.
 """

@@ -10,6 +10,7 @@ from vllm.model_executor.layers import fp8_linear
 from vllm.model_executor.layers.fp8_linear import Fp8BlockLinear
 from vllm.model_executor.warmup import deep_gemm_warmup as warmup
 from vllm.model_executor.warmup.deep_gemm_warmup import Problem, deep_gemm_warmup, plan_warmup
+from vllm.utils.deep_gemm import support
 
 
 def choose(m: int, n: int, k: int) -> str:
@@ -36,7 +37,17 @@ def test_a_kernel_is_loaded_once_for_all_layers_that_choose_it(model: nn.Module)
     assert {each.kernel for each in full} == {each.kernel for each in relaxed}
     assert len(full) == len({each.kernel for each in full})
     relaxed = plan_warmup(model, 160, "relax", lambda m, n, k: f"m{m}")
-    assert [each.m for each in relaxed if isinstance(each, Problem)] == [1, 2, 4, 8, 16, 32, 64, 128, 160]
+    assert [each.m for each in relaxed if isinstance(each, Problem)] == [
+        1,
+        2,
+        4,
+        8,
+        16,
+        32,
+        64,
+        128,
+        160,
+    ]
 
 
 def test_each_planned_problem_is_launched_and_reported(
@@ -62,7 +73,7 @@ def test_nothing_happens_where_there_is_nothing_to_load(
 
     bf16 = nn.Linear(8, 8)
     assert deep_gemm_warmup(bf16, 64, never).reason == "the model has no DeepGEMM layer"
-    assert plan_warmup(model, 64, "relax") == warmup.support().reason
+    assert plan_warmup(model, 64, "relax") == support().reason
     monkeypatch.setenv("VLLM_DEEP_GEMM_WARMUP", "skip")
     assert deep_gemm_warmup(model, 64, never).reason == "VLLM_DEEP_GEMM_WARMUP is skip"
 

@@ -1,7 +1,7 @@
 """The compile cache: what was compiled once is loaded, by whoever needs the same.
 
-`CompileCache.get` is all that a backend needs; `python -m vllm.compilation.cache` is for people. It knows keys, files and
-locks; it imports no torch.
+`CompileCache.get` is all that a backend needs; `python -m vllm.compilation.cache` is for people. It
+knows keys, files and locks; it imports no torch.
 """
 
 from __future__ import annotations
@@ -9,8 +9,7 @@ from __future__ import annotations
 import logging
 import shutil
 import tempfile
-from collections.abc import Callable
-from contextlib import nullcontext
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -19,7 +18,7 @@ from vllm import envs
 from vllm.compilation.cache.flight import single_flight
 from vllm.compilation.cache.store import Store
 from vllm.compilation.counter import compilation_counter
-from vllm.compilation.factors import Factors, Unkeyable
+from vllm.compilation.factors import Factors, UnkeyableError
 from vllm.compilation.process_folder import process_folder
 
 logger = logging.getLogger(__name__)
@@ -33,7 +32,8 @@ class Maker(Protocol):
     def compile(self, folder: Path | None) -> Any:
         """Make it, and leave in the folder, where there is one, what `load` needs.
 
-        Raises: Unkeyable where it cannot be saved; a second argument of that error is the artefact.
+        Raises: UnkeyableError where it cannot be saved; a second argument of that error is the
+            artefact.
         """
 
     def load(self, folder: Path) -> Any:
@@ -60,8 +60,8 @@ class CompileCache:
     def get(self, factors: Factors, maker: Maker) -> Any:
         """Return the artefact of some factors: known, loaded, or made and published.
 
-        Across processes one makes it while the others wait, then load. Where the cache cannot be written, it is made
-        here and that is said.
+        Across processes one makes it while the others wait, then load. Where the cache cannot be
+        written, it is made here and that is said.
         """
         key = factors.key
         if key not in self._known:
@@ -84,17 +84,13 @@ class CompileCache:
         return loaded
 
     def _make(self, factors: Factors, maker: Maker) -> Any:
-        try:
-            flight = single_flight(self.store.lock(factors.key))
-            flight.__enter__()
-        except OSError as error:
-            logger.warning("compile cache: %s cannot be locked (%s)", self.store.root, error)
-            flight = nullcontext()
-        try:
+        with ExitStack() as held:
+            try:
+                held.enter_context(single_flight(self.store.lock(factors.key)))
+            except OSError as error:
+                logger.warning("compile cache: %s cannot be locked (%s)", self.store.root, error)
             found = self._load(factors.key, maker)
             return self._compile(factors, maker) if found is None else found
-        finally:
-            flight.__exit__(None, None, None)
 
     def _compile(self, factors: Factors, maker: Maker) -> Any:
         """Make an artefact and publish it, where both it and the store allow that."""
@@ -106,7 +102,7 @@ class CompileCache:
 
         try:
             compilation_counter.num_saved += self.store.publish(factors, fill)
-        except Unkeyable as error:
+        except UnkeyableError as error:
             return _unsaved(error)
         except OSError as error:
             logger.warning("compile cache: nothing saved below %s (%s)", self.store.root, error)
@@ -123,11 +119,10 @@ def compile_uncached(maker: Maker, reason: str) -> Any:
     return maker.compile(None)
 
 
-def _unsaved(error: Unkeyable) -> Any:
+def _unsaved(error: UnkeyableError) -> Any:
     if len(error.args) < 2:
         raise error
     logger.warning("compile cache: not cached: %s", error.args[0])
     compilation_counter.num_compiled += 1
     compilation_counter.num_uncached += 1
     return error.args[1]
-

@@ -1,4 +1,6 @@
-"""`python -m vllm.compilation.cache`: look at the compile cache, ask why something was compiled again, keep it small."""
+"""`python -m vllm.compilation.cache`: look at the compile cache, ask why something was compiled
+again, keep it small.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from vllm.compilation.cache import cache_root, entry
-from vllm.compilation.cache.errors import CacheError, DamagedEntries
+from vllm.compilation.cache.errors import CacheError, DamagedEntriesError
 from vllm.compilation.cache.housekeeping import (
     damages,
     held,
@@ -28,7 +30,9 @@ _SHOWN = 16  # characters of a key
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; return its exit code: 0, 2 for usage, 3 unknown key, 4 damaged entries, 5 bad archive."""
+    """Run one command; return its exit code: 0, 2 for usage, 3 unknown key, 4 damaged entries, 5
+    bad archive.
+    """
     options = _parser().parse_args(arguments)
     store = Store(root=options.cache or cache_root())
     try:
@@ -42,15 +46,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _ls(store: Store, options: argparse.Namespace) -> int:
-    rows = [
-        {"key": row.key, "bytes": row.size, "unused_seconds": int(time.time() - row.last_use)}
-        for row in held(store)
-    ]
+    entries, now = held(store), time.time()
     if options.json:
-        return _print_json(rows)
-    for row in rows:
-        print(f"{str(row['key'])[:_SHOWN]}  {row['bytes']:>12} bytes  unused for {row['unused_seconds']} s")
-    print(f"{len(rows)} entries, {sum(int(row['bytes']) for row in rows)} bytes in {store.root}")
+        return _print_json(
+            [
+                {"key": row.key, "bytes": row.size, "unused_seconds": int(now - row.last_use)}
+                for row in entries
+            ]
+        )
+    for row in entries:
+        unused = int(now - row.last_use)
+        print(f"{row.key[:_SHOWN]}  {row.size:>12} bytes  unused for {unused} s")
+    print(f"{len(entries)} entries, {sum(row.size for row in entries)} bytes in {store.root}")
     return 0
 
 
@@ -80,7 +87,7 @@ def _why_miss(store: Store, options: argparse.Namespace) -> int:
 
 
 def _verify(store: Store, options: argparse.Namespace) -> int:
-    keys = store.keys()
+    keys = store.published()
     found = damages(store, keys)
     if options.json:
         _print_json({"entries": len(keys), "damaged": found})
@@ -90,7 +97,9 @@ def _verify(store: Store, options: argparse.Namespace) -> int:
         store.set_aside(key, damage)
     if found and not options.quarantine:
         listed = "; ".join(f"{key[:_SHOWN]}: {damage}" for key, damage in found.items())
-        raise DamagedEntries(f"{listed}; they are rebuilt when they are needed, or try verify --quarantine")
+        raise DamagedEntriesError(
+            f"{listed}; they are rebuilt when they are needed, or try verify --quarantine"
+        )
     return 0
 
 
@@ -109,7 +118,7 @@ def _prune(store: Store, options: argparse.Namespace) -> int:
 
 
 def _export(store: Store, options: argparse.Namespace) -> int:
-    keys = [store.find(prefix) for prefix in options.keys] or store.keys()
+    keys = [store.find(prefix) for prefix in options.keys] or store.published()
     size = export_entries(store, keys, options.archive)
     print(f"wrote {len(keys)} entries, {size} bytes to {options.archive}")
     return 0
@@ -126,13 +135,15 @@ def _factors(store: Store, text: str) -> Factors:
     folder = Path(text).parent if text.endswith(entry.FACTORS) else store.entries / store.find(text)
     try:
         return entry.read_factors(folder)
-    except entry.Damaged as damage:
-        raise DamagedEntries(f"{folder}: {damage}; try verify --quarantine") from None
+    except entry.DamagedError as damage:
+        raise DamagedEntriesError(f"{folder}: {damage}; try verify --quarantine") from None
 
 
 def _short(value: Any) -> str:
     text = json.dumps(value)
-    return text if len(text) <= 120 else f"{text[:100]}... ({len(text)} characters; --json shows all)"
+    return (
+        text if len(text) <= 120 else f"{text[:100]}... ({len(text)} characters; --json shows all)"
+    )
 
 
 def _print_json(value: object) -> int:
@@ -145,7 +156,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--cache", type=Path, help="its folder; without it, below VLLM_CACHE_ROOT")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
-    def command(name: str, run: Any, help_text: str, *, reads: bool = True) -> argparse.ArgumentParser:
+    def command(
+        name: str, run: Any, help_text: str, *, reads: bool = True
+    ) -> argparse.ArgumentParser:
         added = commands.add_parser(name, help=help_text, description=help_text)
         added.set_defaults(run=run)
         if reads:
@@ -166,7 +179,9 @@ def _parser() -> argparse.ArgumentParser:
     out = command("export", _export, "write entries to a tar file", reads=False)
     out.add_argument("archive", type=Path)
     out.add_argument("keys", nargs="*", metavar="KEY", help="without any: all entries")
-    command("import", _import, "publish the entries of a tar file", reads=False).add_argument("archive", type=Path)
+    command("import", _import, "publish the entries of a tar file", reads=False).add_argument(
+        "archive", type=Path
+    )
     return parser
 
 

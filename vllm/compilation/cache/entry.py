@@ -1,7 +1,7 @@
 """One entry: a folder of files, its factors, and the checksums of all of them, written last.
 
-A folder is an entry only when every file is there, is what its checksum says, and the factors make the key that it goes
-by. It knows files, neither torch nor where entries lie.
+A folder is an entry only when every file is there, is what its checksum says, and the factors make
+the key that it goes by. It knows files, neither torch nor where entries lie.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ CHECKSUMS = "checksums.json"
 _CHUNK = 1 << 20
 
 
-class Damaged(Exception):
+class DamagedError(Exception):
     """An entry does not hold what it was published with; the message names the file."""
 
 
@@ -38,35 +38,35 @@ def seal(folder: Path, factors: Factors) -> None:
 def read_factors(folder: Path) -> Factors:
     """Return an entry's factors, unverified.
 
-    Raises: Damaged where they cannot be read.
+    Raises: DamagedError where they cannot be read.
     """
     try:
         return Factors.parse((folder / FACTORS).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise Damaged(f"{FACTORS}: {error}") from None
+        raise DamagedError(f"{FACTORS}: {error}") from None
 
 
 def verify(folder: Path, key: str) -> None:
     """Hold that a folder is the entry of a key.
 
-    Raises: Damaged names the first file that says otherwise.
+    Raises: DamagedError names the first file that says otherwise.
     """
     expected = _checksums(folder)
     found = set(files_of(folder)) - {CHECKSUMS}
     if found != set(expected):
         odd = ", ".join(sorted(found ^ set(expected)))
-        raise Damaged(f"expected the files of {CHECKSUMS}, differs in {odd}")
+        raise DamagedError(f"expected the files of {CHECKSUMS}, differs in {odd}")
     for name, digest in expected.items():
         if digest_of(folder / name) != digest:
-            raise Damaged(f"{name}: its content is not what was published")
+            raise DamagedError(f"{name}: its content is not what was published")
     if read_factors(folder).key != key:
-        raise Damaged(f"{FACTORS}: belongs to another key")
+        raise DamagedError(f"{FACTORS}: belongs to another key")
 
 
 def copy_verified(folder: Path, key: str, destination: Path) -> None:
     """Copy an entry and verify the copy, so that what is used is what was verified.
 
-    Raises: Damaged where the copy is no entry; FileNotFoundError where the entry went away.
+    Raises: DamagedError where the copy is no entry; FileNotFoundError where the entry went away.
     """
     shutil.copytree(folder, destination, dirs_exist_ok=True)
     verify(destination, key)
@@ -112,8 +112,8 @@ def _checksums(folder: Path) -> dict[str, str]:
         # Any other spelling of the same values is damage too: every byte counts.
         whole = canonical_json({"files": sums, "sha256": stated})
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise Damaged(f"{CHECKSUMS}: cannot be read ({error})") from None
+        raise DamagedError(f"{CHECKSUMS}: cannot be read ({error})") from None
     genuine = hashlib.sha256(canonical_json(sums).encode()).hexdigest() == stated
     if not genuine or (folder / CHECKSUMS).read_text(encoding="utf-8") != whole:
-        raise Damaged(f"{CHECKSUMS}: its content is not what was published")
+        raise DamagedError(f"{CHECKSUMS}: its content is not what was published")
     return sums

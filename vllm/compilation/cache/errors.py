@@ -6,24 +6,26 @@ from typing import ClassVar
 
 
 class CacheError(Exception):
-    """The base of what a command reports: subject, what was expected, what was found, what to do next."""
+    """The base of what a command reports: subject, what was expected, what was found, what to do
+    next.
+    """
 
     exit_code: ClassVar[int] = 1
 
 
-class UnknownKey(CacheError):
+class UnknownKeyError(CacheError):
     """No entry, or more than one, begins with the given text."""
 
     exit_code = 3
 
 
-class DamagedEntries(CacheError):
+class DamagedEntriesError(CacheError):
     """Entries do not hold what they were published with."""
 
     exit_code = 4
 
 
-class BadArchive(CacheError):
+class BadArchiveError(CacheError):
     """An archive is no export of a cache, or an entry in it is damaged."""
 
     exit_code = 5

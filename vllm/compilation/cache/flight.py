@@ -1,6 +1,7 @@
 """Single flight: of all processes and threads that miss one key, one at a time is inside.
 
-The lock is the kernel's (flock), so a process that dies, however it dies, holds nothing: no lock is ever stale.
+The lock is the kernel's (flock), so a process that dies, however it dies, holds nothing: no lock is
+ever stale.
 """
 
 from __future__ import annotations

@@ -1,4 +1,6 @@
-"""Keeping the cache small and sound: what prune removes, planned before it is done, and what verify finds."""
+"""Keeping the cache small and sound: what prune removes, planned before it is done, and what verify
+finds.
+"""
 
 from __future__ import annotations
 
@@ -63,7 +65,7 @@ def parse_age(text: str) -> int:
 def held(store: Store) -> list[Held]:
     """List the entries, the last used first."""
     rows = []
-    for key in store.keys():
+    for key in store.published():
         folder = store.entries / key
         try:
             row = Held(key=key, size=entry.size_of(folder), last_use=folder.stat().st_mtime)
@@ -118,7 +120,7 @@ def damages(store: Store, keys: list[str]) -> dict[str, str]:
     for key in keys:
         try:
             entry.verify(store.entries / key, key)
-        except entry.Damaged as damage:
+        except entry.DamagedError as damage:
             found[key] = str(damage)
     return found
 

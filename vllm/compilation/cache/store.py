@@ -1,9 +1,10 @@
-"""Where entries lie: published by one rename, verified when they are taken, set aside when they are damaged.
+"""Where entries lie: published by one rename, verified when they are taken, set aside when they are
+damaged.
 
-    entries/KEY/      an entry; its folder's time is its last use
-    staging/          entries in the making; what a killed process left is swept by prune
-    quarantine/       damaged entries, for whoever wants to know why
-    locks/KEY.lock    who compiles
+entries/KEY/      an entry; its folder's time is its last use
+staging/          entries in the making; what a killed process left is swept by prune
+quarantine/       damaged entries, for whoever wants to know why
+locks/KEY.lock    who compiles
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vllm.compilation.cache import entry
-from vllm.compilation.cache.errors import UnknownKey
+from vllm.compilation.cache.errors import UnknownKeyError
 from vllm.compilation.counter import compilation_counter
 from vllm.compilation.factors import Factors
 
@@ -51,7 +52,7 @@ class Store:
         """Return the file whose lock the maker of a key's entry holds."""
         return self.root / "locks" / f"{key}.lock"
 
-    def keys(self) -> list[str]:
+    def published(self) -> list[str]:
         """List the keys of the published entries."""
         folders = self.entries.iterdir() if self.entries.is_dir() else ()
         return sorted(folder.name for folder in folders if len(folder.name) == _KEY_CHARACTERS)
@@ -59,25 +60,32 @@ class Store:
     def find(self, prefix: str) -> str:
         """Return the one key that begins with a text.
 
-        Raises: UnknownKey where none does, or several do.
+        Raises: UnknownKeyError where none does, or several do.
         """
-        found = [key for key in self.keys() if key.startswith(prefix)]
+        found = [key for key in self.published() if key.startswith(prefix)]
         if len(found) != 1:
             what = "no entry" if not found else f"{len(found)} entries"
-            raise UnknownKey(f"key {prefix}: expected one entry, found {what} in {self.entries}; try ls")
+            raise UnknownKeyError(
+                f"key {prefix}: expected one entry, found {what} in {self.entries}; try ls"
+            )
         return found[0]
 
     def take(self, key: str, destination: Path) -> bool:
-        """Copy a key's entry to a folder, verified; return whether there is one. A damaged one is set aside."""
+        """Copy a key's entry to a folder, verified; return whether there is one. A damaged one is
+        set aside.
+        """
         folder = self.entries / key
         if not folder.is_dir():
             return False
         try:
             entry.copy_verified(folder, key, destination)
             os.utime(folder)
-        except entry.Damaged as damage:
+        except entry.DamagedError as damage:
             self.set_aside(key, str(damage))
-        except (OSError, shutil.Error) as error:  # pruned meanwhile, or the disk failed: both are misses
+        except (
+            OSError,
+            shutil.Error,
+        ) as error:  # pruned meanwhile, or the disk failed: both are misses
             logger.info("compile cache: entry %s went away (%s)", key[:12], error)
         else:
             return True
@@ -85,9 +93,11 @@ class Store:
         return False
 
     def publish(self, factors: Factors, fill: Callable[[Path], None]) -> bool:
-        """Make an entry: `fill` writes its files beside, one rename puts it in place; return whether it did.
+        """Make an entry: `fill` writes its files beside, one rename puts it in place; return
+        whether it did.
 
-        Whatever `fill` raises passes through, and nothing is published. An entry that is there already stays.
+        Whatever `fill` raises passes through, and nothing is published. An entry that is there
+        already stays.
         """
         for folder in (self.staging, self.entries):
             folder.mkdir(parents=True, exist_ok=True)
@@ -122,5 +132,6 @@ class Store:
             return
         (place / "reason.txt").write_text(f"{key}\n{reason}\n", encoding="utf-8")
         compilation_counter.num_quarantined += 1
-        logger.warning("compile cache: entry %s is damaged (%s); moved to %s", key[:12], reason, place)
-
+        logger.warning(
+            "compile cache: entry %s is damaged (%s); moved to %s", key[:12], reason, place
+        )

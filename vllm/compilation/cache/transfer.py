@@ -1,6 +1,7 @@
 """Entries on their way to another machine: one tar file out, each entry verified on its way in.
 
-Limit: an artefact is code that runs when it is loaded. Checksums tell damage, not malice: import only from who you trust.
+Limit: an artefact is code that runs when it is loaded. Checksums tell damage, not malice: import
+    only from who you trust.
 """
 
 from __future__ import annotations
@@ -14,14 +15,15 @@ from pathlib import Path, PurePosixPath
 from shutil import copyfileobj
 
 from vllm.compilation.cache import entry
-from vllm.compilation.cache.errors import BadArchive, DamagedEntries
+from vllm.compilation.cache.errors import BadArchiveError, DamagedEntriesError
 from vllm.compilation.cache.store import Store
 
 
 def export_entries(store: Store, keys: Sequence[str], archive: Path) -> int:
     """Write entries, verified, to a tar file that appears whole; return its bytes.
 
-    Raises: DamagedEntries names entries that are not what was published; nothing is written then.
+    Raises: DamagedEntriesError names entries that are not what was published; nothing is written
+        then.
     """
     with tempfile.TemporaryDirectory(dir=archive.parent, prefix=".export-") as beside:
         staged = Path(beside) / "archive.tar"
@@ -30,8 +32,10 @@ def export_entries(store: Store, keys: Sequence[str], archive: Path) -> int:
                 copy = Path(beside) / key
                 try:
                     entry.copy_verified(store.entries / key, key, copy)
-                except (OSError, entry.Damaged) as damage:
-                    raise DamagedEntries(f"entry {key}: {damage}; try verify --quarantine") from None
+                except (OSError, entry.DamagedError) as damage:
+                    raise DamagedEntriesError(
+                        f"entry {key}: {damage}; try verify --quarantine"
+                    ) from None
                 for name in entry.files_of(copy):
                     _add(tar, copy / name, f"{key}/{name}")
         entry.synchronize(staged)
@@ -42,7 +46,8 @@ def export_entries(store: Store, keys: Sequence[str], archive: Path) -> int:
 def import_entries(store: Store, archive: Path) -> tuple[list[str], list[str]]:
     """Publish an archive's entries; return the keys that are new, and those that were there.
 
-    Raises: BadArchive where a member is no file of an entry, or an entry is damaged; nothing is published then.
+    Raises: BadArchiveError where a member is no file of an entry, or an entry is damaged; nothing
+        is published then.
     """
     store.staging.mkdir(parents=True, exist_ok=True)
     store.entries.mkdir(parents=True, exist_ok=True)
@@ -53,8 +58,10 @@ def import_entries(store: Store, archive: Path) -> tuple[list[str], list[str]]:
         for key in keys:
             try:
                 entry.verify(folder / key, key)
-            except entry.Damaged as damage:
-                raise BadArchive(f"{archive}: entry {key}: {damage}; export it again") from None
+            except entry.DamagedError as damage:
+                raise BadArchiveError(
+                    f"{archive}: entry {key}: {damage}; export it again"
+                ) from None
         new = [key for key in keys if _publish(folder / key, store.entries / key)]
     entry.synchronize(store.entries)
     return new, [key for key in keys if key not in new]
@@ -89,7 +96,9 @@ def _unpack(archive: Path, folder: Path) -> None:
             for member in tar:
                 _unpack_member(tar, member, archive, folder)
     except (tarfile.TarError, OSError) as error:
-        raise BadArchive(f"{archive}: expected an export of a compile cache ({error})") from None
+        raise BadArchiveError(
+            f"{archive}: expected an export of a compile cache ({error})"
+        ) from None
 
 
 def _unpack_member(
@@ -99,7 +108,9 @@ def _unpack_member(
     safe = len(parts) > 1 and not member.name.startswith("/") and ".." not in parts
     stream = tar.extractfile(member) if member.isreg() and safe else None
     if stream is None:
-        raise BadArchive(f"{archive}: member {member.name!r} is no file of an entry; nothing imported")
+        raise BadArchiveError(
+            f"{archive}: member {member.name!r} is no file of an entry; nothing imported"
+        )
     target = folder.joinpath(*parts)
     target.parent.mkdir(parents=True, exist_ok=True)
     with target.open("wb") as written:

@@ -1,6 +1,8 @@
-"""A linear layer with block-quantised FP8 weights: DeepGEMM's kernel where it is served, plain torch elsewhere.
+"""A linear layer with block-quantised FP8 weights: DeepGEMM's kernel where it is served, plain
+torch elsewhere.
 
-It knows the quantisation (one scale per 128x128 block of weights, one per token and 128 of k), not the kernel.
+It knows the quantisation (one scale per 128x128 block of weights, one per token and 128 of k), not
+the kernel.
 """
 
 from __future__ import annotations
@@ -41,7 +43,8 @@ def quantize_blocks(weight: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
 class Fp8BlockLinear(CustomOp):
     """Multiply by FP8 weights.
 
-    Shapes: x (tokens, in_features) bf16 -> (tokens, out_features) of x's type. Both features are multiples of 128.
+    Shapes: x (tokens, in_features) bf16 -> (tokens, out_features) of x's type. Both features are
+        multiples of 128.
     """
 
     weight: torch.Tensor

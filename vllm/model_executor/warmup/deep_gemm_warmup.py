@@ -1,7 +1,7 @@
 """Load the DeepGEMM kernels that a model will use, so that no request waits for one.
 
-Kernels are compiled ahead of time: what is left is loading a module per configuration. A model without DeepGEMM layers,
-or a machine without DeepGEMM, has nothing to load and costs nothing.
+Kernels are compiled ahead of time: what is left is loading a module per configuration. A model
+without DeepGEMM layers, or a machine without DeepGEMM, has nothing to load and costs nothing.
 """
 
 from __future__ import annotations
@@ -49,7 +49,8 @@ def deep_gemm_warmup(
 ) -> WarmupReport:
     """Load every kernel that the model's DeepGEMM layers choose for up to `max_tokens` tokens.
 
-    VLLM_DEEP_GEMM_WARMUP: skip loads nothing, relax what powers of two choose, full what any number does.
+    VLLM_DEEP_GEMM_WARMUP: skip loads nothing, relax what powers of two choose, full what any number
+    does.
     """
     began = time.perf_counter()
     problems = plan_warmup(model, max_tokens, envs.VLLM_DEEP_GEMM_WARMUP)

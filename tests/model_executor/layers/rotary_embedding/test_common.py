@@ -1,4 +1,6 @@
-"""The rotation: against a float64 reference, over styles, strides and types, whatever flash_attn is on the path."""
+"""The rotation: against a float64 reference, over styles, strides and types, whatever flash_attn is
+on the path.
+"""
 
 from __future__ import annotations
 
@@ -153,7 +155,9 @@ def test_the_kernel_gets_a_batch_and_angles_of_the_type_it_computes_in(
     """And its result has x's shape and type again."""
     seen: list[tuple[torch.Size, torch.dtype, torch.dtype, bool]] = []
 
-    def kernel(x: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor, *, interleaved: bool) -> torch.Tensor:
+    def kernel(
+        x: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor, *, interleaved: bool
+    ) -> torch.Tensor:
         seen.append((x.shape, x.dtype, cos.dtype, interleaved))
         return x
 

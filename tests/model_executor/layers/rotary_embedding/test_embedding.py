@@ -124,8 +124,13 @@ def test_the_compiled_operator_turns_copies(monkeypatch: pytest.MonkeyPatch) -> 
     rope = RotaryEmbedding(HEAD, base_frequencies(HEAD, 10000.0), 128)
     native = rope.forward_native
 
-    def operator(
-        positions: torch.Tensor, q: torch.Tensor, k: torch.Tensor, head: int, table: torch.Tensor, neox: bool
+    def operator(  # noqa: PLR0917  the operator's schema
+        positions: torch.Tensor,
+        q: torch.Tensor,
+        k: torch.Tensor,
+        head: int,
+        table: torch.Tensor,
+        neox: bool,
     ) -> None:
         assert (head, neox, table.dtype) == (HEAD, True, torch.bfloat16)
         for x, result in zip((q, k), native(positions, q, k), strict=True):

@@ -28,7 +28,8 @@ def get_rope(
     is_neox_style: bool = True,
     enable_fp32_compute: bool = False,
 ) -> RotaryEmbedding:
-    """Make the rotary embedding of a model's `rope_parameters`, in the names of Hugging Face's configurations.
+    """Make the rotary embedding of a model's `rope_parameters`, in the names of Hugging Face's
+    configurations.
 
     A `mrope_section` makes it multimodal whatever its kind of scaling.
 

@@ -22,9 +22,11 @@ def rotate(
 ) -> torch.Tensor:
     """Return x with its first elements of each head rotated, the rest as they are.
 
-    NeoX pairs element i of the first half with element i of the second, GPT-J each even with the next odd one.
+    NeoX pairs element i of the first half with element i of the second, GPT-J each even with the
+    next odd one.
 
-    Shapes: x ([batch,] seq, heads, head_size), cos and sin (seq, rotary / 2) with rotary <= head_size -> x's shape.
+    Shapes: x ([batch,] seq, heads, head_size), cos and sin (seq, rotary / 2) with rotary <=
+        head_size -> x's shape.
     Raises: ValueError names the operand that does not fit.
     """
     _check(x, cos, sin)
@@ -54,11 +56,15 @@ def _check(x: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor) -> None:
         raise ValueError(f"cos and sin: expected one shape (seq, rotary / 2), got {shapes}")
     if cos.shape[0] != x.shape[-3] or 2 * cos.shape[1] > x.shape[-1]:
         expected = f"({x.shape[-3]}, at most {x.shape[-1] // 2})"
-        raise ValueError(f"cos and sin: expected {expected} for x {tuple(x.shape)}, got {tuple(cos.shape)}")
+        raise ValueError(
+            f"cos and sin: expected {expected} for x {tuple(x.shape)}, got {tuple(cos.shape)}"
+        )
 
 
 def probe_flash_attn() -> Probe | None:
-    """Look for flash_attn's rotary kernel, where there is a platform that it could serve; None on a CPU."""
+    """Look for flash_attn's rotary kernel, where there is a platform that it could serve; None on a
+    CPU.
+    """
     if current_platform.is_cpu():
         return None
     return probe("flash_attn.ops.triton.rotary", "apply_rotary", ("x", "cos", "sin", "interleaved"))

@@ -97,10 +97,11 @@ class RotaryEmbedding(CustomOp):
 class MRotaryEmbedding(RotaryEmbedding):
     """Rotate by positions on three axes (time, height, width), each the angles of its own pairs.
 
-    `sections` says how many pairs belong to each axis, side by side (Qwen2-VL) or, with `interleaved`, in turns
-    (Qwen3-VL: t h w t h w ... while an axis has pairs left, then t).
+    `sections` says how many pairs belong to each axis, side by side (Qwen2-VL) or, with
+    `interleaved`, in turns (Qwen3-VL: t h w t h w ... while an axis has pairs left, then t).
 
-    Shapes: positions (3, tokens), or (tokens,) for text; query and key (tokens, heads * head_size) -> the same.
+    Shapes: positions (3, tokens), or (tokens,) for text; query and key (tokens, heads * head_size)
+        -> the same.
     """
 
     _axis_of_pair: torch.Tensor
@@ -147,7 +148,9 @@ def _interleaved(sections: tuple[int, int, int]) -> torch.Tensor:
 
 @cache
 def compiled_operator() -> Any:
-    """Return this tree's rotary operator where its extension is built and registers one, else None."""
+    """Return this tree's rotary operator where its extension is built and registers one, else
+    None.
+    """
     if importlib.util.find_spec("vllm._C") is None:
         return None
     probe("vllm._C", "__file__")  # registers its operators; a broken binary is said

@@ -1,4 +1,5 @@
-"""How fast each pair of a head turns with its position: plain, Llama 3's scaling, YaRN; and tables of the angles.
+"""How fast each pair of a head turns with its position: plain, Llama 3's scaling, YaRN; and tables
+of the angles.
 
 Units: frequencies are radians per position. Tables are computed in float64 and stored in float32.
 """
@@ -13,7 +14,9 @@ import torch
 
 @dataclass(frozen=True, kw_only=True)
 class Llama3Scaling:
-    """Llama 3.1's scaling: long wavelengths are stretched, short ones kept, those between interpolated."""
+    """Llama 3.1's scaling: long wavelengths are stretched, short ones kept, those between
+    interpolated.
+    """
 
     factor: float = 8.0
     low_freq_factor: float = 1.0
@@ -23,7 +26,9 @@ class Llama3Scaling:
 
 @dataclass(frozen=True, kw_only=True)
 class YarnScaling:
-    """YaRN's scaling: pairs that turn rarely are interpolated, those that turn often extrapolated."""
+    """YaRN's scaling: pairs that turn rarely are interpolated, those that turn often
+    extrapolated.
+    """
 
     factor: float
     original_max_position: int
@@ -34,7 +39,9 @@ class YarnScaling:
 
     @property
     def magnitude(self) -> float:
-        """Return what cos and sin are multiplied by. Source: YaRN (arXiv 2309.00071), equation 22."""
+        """Return what cos and sin are multiplied by. Source: YaRN (arXiv 2309.00071), equation
+        22.
+        """
         scaled = 0.1 * math.log(self.factor) + 1.0 if self.factor > 1 else 1.0
         return scaled * self.attention_factor
 
