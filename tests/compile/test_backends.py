@@ -278,3 +278,16 @@ def test_inductor_s_artefacts_are_saved_loaded_and_rebuilt(tmp_path: Path) -> No
         1,
     )
     assert run(tmp_path, model, compiler=compiler)["loaded"] == 2
+
+
+def test_bundled_artefacts_are_saved_and_loaded_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Inductor's ahead-of-time format, under a key of its own."""
+    model, compiler = written(tmp_path / "model", SOURCE), InductorStandaloneAdaptor()
+    assert run(tmp_path / "cache", model, compiler=compiler)["saved"] == 1
+    monkeypatch.setenv("VLLM_USE_MEGA_AOT_ARTIFACT", "1")
+    assert run(tmp_path / "cache", model, compiler=compiler)["saved"] == 1
+    assert run(tmp_path / "cache", model, compiler=compiler)["loaded"] == 1
+    monkeypatch.delenv("VLLM_USE_MEGA_AOT_ARTIFACT")
+    assert run(tmp_path / "cache", model, compiler=compiler)["loaded"] == 1

@@ -106,6 +106,36 @@ def test_a_held_lock_is_not_removed_and_an_idle_one_is(tmp_path: Path) -> None:
         assert lock.exists()
 
 
+def test_a_forked_child_holds_no_lock_of_its_parent(tmp_path: Path) -> None:
+    """Compilers fork workers that live on; neither the parent's end of work nor its death may wait for them."""
+    lock = tmp_path / "locks" / "key.lock"
+    code = (
+        "import os, sys, time; from pathlib import Path\n"
+        "from vllm.compilation.cache.flight import single_flight\n"
+        "with single_flight(Path(sys.argv[1])):\n"
+        "    child = os.fork()\n"
+        "    if not child: time.sleep(60); os._exit(0)\n"
+        "    print(child, flush=True)\n"
+        "    if sys.argv[2] == 'die': os.kill(os.getpid(), 9)\n"
+        "time.sleep(60)\n"
+    )
+    for end in ("work on", "die"):
+        command = [sys.executable, "-c", code, str(lock), end]
+        environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+        parent = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
+        assert parent.stdout is not None
+        child = int(parent.stdout.readline())
+        try:
+            patience = time.monotonic() + 20
+            while not remove_idle(lock) and time.monotonic() < patience:
+                time.sleep(0.01)
+            assert not lock.exists(), f"a child of a parent that goes on to {end} holds the lock"
+        finally:
+            os.kill(child, signal.SIGKILL)
+            parent.kill()
+            parent.communicate()
+
+
 def test_a_cache_that_cannot_be_written_compiles_and_says_so(tmp_path: Path) -> None:
     """A file where the folder should be stands in for a read-only disk."""
     (tmp_path / "cache").write_text("not a folder")

@@ -5,8 +5,10 @@ damaged.
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -99,6 +101,21 @@ def test_an_entry_under_another_key_is_damage(store: Store) -> None:
     entry_of(store).rename(store.entries / other.key)
     with compilation_counter.expect(num_quarantined=1, num_compiled=1):
         cache_at(store.root).get(other, FakeMaker())
+
+
+def test_a_cache_that_may_only_be_read_serves(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its entries' times stay as they are."""
+
+    touch = os.utime
+
+    def refuse(path: Path, *times: Any, **named: Any) -> None:
+        if Path(path) == entry_of(store):
+            raise PermissionError("read-only file system")
+        touch(path, *times, **named)
+
+    monkeypatch.setattr(os, "utime", refuse)
+    with compilation_counter.expect(num_loaded=1, num_compiled=0):
+        assert cache_at(store.root).get(FACTORS, FakeMaker()) == RESULT
 
 
 class Unloadable(FakeMaker):

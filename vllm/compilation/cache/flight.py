@@ -15,6 +15,18 @@ from pathlib import Path
 
 logger = logging.getLogger(__name__)
 
+_held: set[int] = set()
+
+
+def _let_go() -> None:
+    """Close a forked child's copies of the locks: they are its parent's, and end with it."""
+    for descriptor in _held:
+        os.close(descriptor)
+    _held.clear()
+
+
+os.register_at_fork(after_in_child=_let_go)
+
 
 @contextmanager
 def single_flight(lock: Path) -> Iterator[None]:
@@ -23,9 +35,13 @@ def single_flight(lock: Path) -> Iterator[None]:
     Raises: OSError where the file system has no locks or cannot be written.
     """
     descriptor = _locked(lock)
+    _held.add(descriptor)
     try:
         yield
     finally:
+        _held.discard(descriptor)
+        # Order: unlocked before it is closed, or a child forked meanwhile would hold the lock on.
+        fcntl.flock(descriptor, fcntl.LOCK_UN)
         os.close(descriptor)
 
 

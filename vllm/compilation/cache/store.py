@@ -9,6 +9,7 @@ locks/KEY.lock    who compiles
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import shutil
@@ -79,7 +80,6 @@ class Store:
             return False
         try:
             entry.copy_verified(folder, key, destination)
-            os.utime(folder)
         except entry.DamagedError as damage:
             self.set_aside(key, str(damage))
         except (
@@ -88,6 +88,8 @@ class Store:
         ) as error:  # pruned meanwhile, or the disk failed: both are misses
             logger.info("compile cache: entry %s went away (%s)", key[:12], error)
         else:
+            with contextlib.suppress(OSError):  # whoever may only read loads all the same
+                os.utime(folder)
             return True
         shutil.rmtree(destination, ignore_errors=True)
         return False
