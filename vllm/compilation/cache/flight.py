@@ -40,8 +40,6 @@ def single_flight(lock: Path) -> Iterator[None]:
         yield
     finally:
         _held.discard(descriptor)
-        # Order: unlocked before it is closed, or a child forked meanwhile would hold the lock on.
-        fcntl.flock(descriptor, fcntl.LOCK_UN)
         os.close(descriptor)
 
 
