@@ -14,10 +14,11 @@ from __future__ import annotations
 import argparse
 import json
 import math
+import os
 import statistics
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timezone
 from pathlib import Path
@@ -129,7 +130,7 @@ def measure(m: int, n: int, k: int, device: torch.device) -> Row:
     """Time every method that runs here on one shape."""
     floor_bytes = m * k + n * k + 2 * m * n
     sets = max(2, math.ceil(3 * L2_BYTES / floor_bytes))
-    inputs = [_inputs(m, n, k, device, seed) for seed in range(min(sets, 40))]
+    inputs = [make_inputs(m, n, k, device, seed) for seed in range(min(sets, 40))]
     graphs = {
         name: _capture([make(i) for i in inputs]) for name, make in methods(inputs[0]).items()
     }
@@ -152,7 +153,7 @@ def measure(m: int, n: int, k: int, device: torch.device) -> Row:
     )
 
 
-def _inputs(m: int, n: int, k: int, device: torch.device, seed: int) -> Inputs:
+def make_inputs(m: int, n: int, k: int, device: torch.device, seed: int) -> Inputs:
     a, b = operands(m, n, k, device, seed)
     empty = torch.empty(0, device=device)
     if seed > 0:  # only the first set is checked: float64 copies of all would not fit
@@ -246,26 +247,36 @@ def _replay(graph: torch.cuda.CUDAGraph) -> float:
 
 
 def write(rows: Sequence[Row], path: Path) -> None:
-    """Write the JSON with commit, GPU and date, and the plot where matplotlib is there."""
-    commit = subprocess.run(
-        ["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False
-    ).stdout.strip()
-    record = {
-        "command": "python benchmarks/gemm.py",
-        "commit": commit or "unknown",
-        "gpu": torch.cuda.get_device_name(),
-        "date": datetime.now(timezone.utc).date().isoformat(),
-        "torch": torch.__version__,
+    """Write the figures, and the plot where matplotlib is there."""
+    figures = {
         "geometric_mean_best_peer_over_ours": {
             title: _mean(group) for title, group in _groups(rows)
         },
         "rows": [{**asdict(row), "best_peer_over_ours": row.best_peer_over_ours} for row in rows],
     }
-    path.write_text(json.dumps(record, indent=1) + "\n")
+    write_record(path, "python benchmarks/gemm.py", figures)
     try:
         plot(rows, path.with_suffix(".svg"))
     except ImportError:
         print("plot: not drawn (no matplotlib)", file=sys.stderr)
+
+
+def write_record(path: Path, command: str, figures: Mapping[str, object]) -> None:
+    """Write figures as JSON under what one has to know of them: command, commit, GPU, date, torch.
+
+    The commit is the checkout's, or BENCHMARK_COMMIT where a copy without history is measured.
+    """
+    head = ["git", "rev-parse", "HEAD"]
+    found = subprocess.run(head, capture_output=True, text=True, check=False).stdout.strip()
+    record = {
+        "command": command,
+        "commit": os.environ.get("BENCHMARK_COMMIT", found) or "unknown",
+        "gpu": torch.cuda.get_device_name(),
+        "date": datetime.now(timezone.utc).date().isoformat(),
+        "torch": torch.__version__,
+        **figures,
+    }
+    path.write_text(json.dumps(record, indent=1) + "\n")
 
 
 def plot(rows: Sequence[Row], path: Path) -> None:

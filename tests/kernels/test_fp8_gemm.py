@@ -99,21 +99,25 @@ def test_agrees_for_random_problems(device: torch.device) -> None:
         assert check(m, n, 16 * k16, output, device) < 1, (m, n, 16 * k16, output)
 
 
-@pytest.mark.parametrize("layout", ["mn_major", "strided"])
-def test_reads_scales_of_any_strides(layout: str, device: torch.device) -> None:
-    """MN-major, aligned or not, and sliced scales give the row-major result to the bit."""
-    a, b = operands(133, 260, 1024, device, seed=5)
-    plain = torch.empty(133, 260, dtype=torch.bfloat16, device=device)
-    deep_gemm.fp8_gemm_nt(a.pair, b.pair, plain)
-    other = torch.full_like(plain, POISON)
-    if layout == "mn_major":
-        scale_a = deep_gemm.get_mn_major_tma_aligned_tensor(a.scales)
-        scale_b = b.scales.T.contiguous().T
-    else:
-        scale_a = torch.zeros(133 * 2, 8 * 3, device=device)[::2, ::3].copy_(a.scales)
-        scale_b = torch.zeros(3 * 2, 8 * 3, device=device)[::2, ::3].copy_(b.scales)
-    deep_gemm.fp8_gemm_nt((a.values, scale_a), (b.values, scale_b), other)
-    assert torch.equal(plain, other)
+@pytest.mark.parametrize("rows", [133, 1029])
+def test_reads_scales_of_any_strides(rows: int, device: torch.device) -> None:
+    """MN-major, row-major and sliced scales give the same bits, for few rows and for many."""
+    a, b = operands(rows, 260, 1024, device, seed=5)
+    sliced_a = torch.zeros(rows * 2, 8 * 3, device=device)[::2, ::3].copy_(a.scales)
+    sliced_b = torch.zeros(3 * 2, 8 * 3, device=device)[::2, ::3].copy_(b.scales)
+    layouts = [
+        (deep_gemm.get_mn_major_tma_aligned_tensor(a.scales), b.scales),
+        (a.scales.T.contiguous().T, b.scales.T.contiguous().T),
+        (a.scales, b.scales),
+        (sliced_a, sliced_b),
+    ]
+    results = []
+    for scale_a, scale_b in layouts:
+        results.append(torch.full((rows, 260), POISON, dtype=torch.bfloat16, device=device))
+        deep_gemm.fp8_gemm_nt((a.values, scale_a), (b.values, scale_b), results[-1])
+    exact = a.exact @ b.exact.T
+    assert relative_error(results[0], exact) < tolerance(exact, torch.bfloat16)
+    assert all(torch.equal(results[0], other) for other in results[1:])
 
 
 def test_writes_only_its_rows_and_columns(device: torch.device) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from importlib import import_module
 from pathlib import Path
 
@@ -32,3 +34,12 @@ def test_a_task_is_the_tools_command(
     with pytest.raises(SystemExit) as ended:
         program.run(f"inv {call}", exit=True)
     assert ended.value.code == status
+
+
+def test_inv_lists_the_tasks_from_the_checkout() -> None:
+    """`inv --list`, as a person types it, finds the collection and what it imports."""
+    root = Path(__file__).resolve().parents[2]
+    command = [sys.executable, "-m", "invoke", "--list"]
+    done = subprocess.run(command, cwd=root, check=True, capture_output=True, text=True)
+    for name in ("ci.lint", "ci.list", "ci.explain", "ci.run", "ci.emit"):
+        assert name in done.stdout

@@ -1,6 +1,7 @@
 #include "host/config_table.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <iterator>
 
 namespace deep_gemm {
@@ -104,11 +105,14 @@ std::size_t choose_config(const Problem& problem, int multiprocessors) {
 }
 
 TileSchedule schedule_of(const KernelConfig& config, const Problem& problem) {
-  // A band of 1024 rows of A and the columns of one wave stay in L2.
-  constexpr std::int64_t kBandRows = 1024;
-  return TileSchedule::of(static_cast<std::uint32_t>(divide_up(problem.m, config.tile_m)),
+  // What a wave of tiles reads is smallest where it is as high as wide; bands of one height, not a thin last one.
+  constexpr double kTilesAtOnce = 132;
+  const std::int64_t tiles_m = divide_up(problem.m, config.tile_m);
+  const double square = std::sqrt(kTilesAtOnce * config.tile_n / config.tile_m);
+  const std::int64_t bands = divide_up(tiles_m, std::max<std::int64_t>(1, std::llround(square)));
+  return TileSchedule::of(static_cast<std::uint32_t>(tiles_m),
                           static_cast<std::uint32_t>(divide_up(problem.n, config.tile_n)),
-                          static_cast<std::uint32_t>(std::max<std::int64_t>(1, kBandRows / config.tile_m)));
+                          static_cast<std::uint32_t>(divide_up(tiles_m, bands)));
 }
 
 }  // namespace deep_gemm

@@ -42,6 +42,17 @@ bool check_scale(const TensorView& scale, std::int64_t rows, std::int64_t k, Sta
                        scale.name, rows, scale_columns(k), scale.shape[0], scale.shape[1], k, kScaleGranularity);
 }
 
+// As get_mn_major_tma_aligned_tensor makes it: what a bulk tensor copy can read.
+bool check_mn_major(const TensorView& scale, Status& status) {
+  const std::int64_t rows = scale.shape[0];
+  const bool dense = rows < 2 || scale.strides[0] == 1;
+  const bool aligned = scale.shape[1] < 2 || (scale.strides[1] % 4 == 0 && scale.strides[1] >= rows);
+  if (dense && aligned) return true;
+  return status.refuse("%s: expected MN-major, strides (1, a multiple of 4 >= %" PRId64 "), got (%" PRId64 ", %" PRId64
+                       "); get_mn_major_tma_aligned_tensor makes it so",
+                       scale.name, rows, scale.strides[0], scale.strides[1]);
+}
+
 bool check_extents(std::int64_t m, std::int64_t n, std::int64_t k, Status& status) {
   if (std::max({m, n, k}) <= INT_MAX) return true;
   return status.refuse("a, b: expected m, n and k below 2^31, got m=%" PRId64 ", n=%" PRId64 ", k=%" PRId64, m, n, k);
@@ -52,10 +63,9 @@ bool check_places(const Fp8GemmOperands& operands, Status& status) {
                                  &operands.scale_b, &operands.d,       &operands.c};
   for (const TensorView* tensor : tensors) {
     if (tensor == &operands.c && !operands.has_c) continue;
-    const bool scale = tensor == &operands.scale_a || tensor == &operands.scale_b;
     if (!expect_memory(*tensor, status) || !expect_cuda(*tensor, status) ||
         !expect_same_device(*tensor, operands.a, status) ||
-        !expect_aligned(*tensor, scale ? 4 : kAlignmentBytes, status))
+        !expect_aligned(*tensor, tensor == &operands.scale_b ? 4 : kAlignmentBytes, status))
       return false;
   }
   return true;
@@ -71,15 +81,11 @@ MapRequest operand_map(const TensorView& tensor, int box_rows) {
       box_rows,    kTileK};
 }
 
-// MN-major and aligned, as get_mn_major_tma_aligned_tensor makes it: then a row of the map is one k step.
-bool can_copy_scales(const TensorView& scale) {
-  return scale.strides[0] == 1 && scale.strides[1] % 4 == 0 && scale.strides[1] >= scale.shape[0] &&
-         reinterpret_cast<std::uintptr_t>(scale.data) % kAlignmentBytes == 0;
-}
-
+// A row of the map is one k step.
 MapRequest scale_map(const TensorView& scale, int box) {
-  return {scale.name, scale.data, CU_TENSOR_MAP_DATA_TYPE_FLOAT32, 4, scale.shape[1], scale.shape[0], scale.strides[1],
-          1,          box};
+  const std::int64_t rows = scale.shape[0];
+  const std::int64_t stride = scale.shape[1] < 2 ? (rows + 3) / 4 * 4 : scale.strides[1];
+  return {scale.name, scale.data, CU_TENSOR_MAP_DATA_TYPE_FLOAT32, 4, scale.shape[1], rows, stride, 1, box};
 }
 
 MapRequest output_map(const TensorView& d, const KernelConfig& config) {
@@ -91,7 +97,6 @@ MapRequest output_map(const TensorView& d, const KernelConfig& config) {
 
 bool make_arguments(const Driver& driver, const Fp8GemmOperands& operands, const KernelConfig& config,
                     const Problem& problem, GemmArguments& arguments, Status& status) {
-  arguments.scale_a = scale_matrix(operands.scale_a);
   arguments.scale_b = scale_matrix(operands.scale_b);
   arguments.c = operands.has_c ? operands.c.data : nullptr;
   arguments.output = operands.d.data;
@@ -102,13 +107,11 @@ bool make_arguments(const Driver& driver, const Fp8GemmOperands& operands, const
   arguments.k_steps = static_cast<std::uint32_t>(scale_columns(problem.k));
   arguments.store_rows_unaligned = arguments.d_stride * config.output_bytes % kAlignmentBytes != 0;
   arguments.schedule = schedule_of(config, problem);
-  arguments.scale_a_strided = !can_copy_scales(operands.scale_a);
   // With k = 0 no operand is read and there is nothing that a map could describe.
   if (problem.k > 0 &&
       (!encode_tensor_map(driver, operand_map(operands.a, config.tile_m), arguments.a, status) ||
        !encode_tensor_map(driver, operand_map(operands.b, config.tile_n), arguments.b, status) ||
-       (!arguments.scale_a_strided &&
-        !encode_tensor_map(driver, scale_map(operands.scale_a, config.tile_m), arguments.scale_a_map, status))))
+       !encode_tensor_map(driver, scale_map(operands.scale_a, config.tile_m), arguments.scale_a, status)))
     return false;
   return arguments.store_rows_unaligned ||
          encode_tensor_map(driver, output_map(operands.d, config), arguments.d, status);
@@ -164,7 +167,7 @@ bool check(const Fp8GemmOperands& operands, Status& status) {
                          ", %" PRId64 ")",
                          k, m, k, n, operands.b.shape[1]);
   if (!check_extents(m, n, k, status) || !check_scale(operands.scale_a, m, k, status) ||
-      !check_scale(operands.scale_b, scale_columns(n), k, status))
+      !check_mn_major(operands.scale_a, status) || !check_scale(operands.scale_b, scale_columns(n), k, status))
     return false;
   if (operands.d.type != ElementType::kBf16 && operands.d.type != ElementType::kF32)
     return status.refuse("d: expected bfloat16 or float32, got %s", type_text(operands.d).text);

@@ -8,7 +8,7 @@ namespace deep_gemm {
 
 struct Fp8GemmOperands {
   TensorView a;        // (m, k) e4m3
-  TensorView scale_a;  // (m, ceil(k / 128)) f32, any strides
+  TensorView scale_a;  // (m, ceil(k / 128)) f32, MN-major, columns 16-byte aligned
   TensorView b;        // (n, k) e4m3
   TensorView scale_b;  // (ceil(n / 128), ceil(k / 128)) f32, any strides
   TensorView d;        // (m, n) bf16 or f32

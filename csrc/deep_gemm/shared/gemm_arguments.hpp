@@ -24,8 +24,7 @@ struct GemmArguments {
   TensorMap a;            // (m, k) e4m3, 128-byte swizzle
   TensorMap b;            // (n, k) e4m3, 128-byte swizzle
   TensorMap d;            // (m, n), panels of the output tile; unused where store_rows_unaligned
-  TensorMap scale_a_map;  // (ceil(k / 128), m) f32; unused where scale_a_strided
-  ScaleMatrix scale_a;    // (m, ceil(k / 128))
+  TensorMap scale_a;      // (ceil(k / 128), m) f32
   ScaleMatrix scale_b;    // (ceil(n / 128), ceil(k / 128))
   const void* c;          // (m, n) of d's type, or null
   void* output;           // d itself
@@ -35,7 +34,6 @@ struct GemmArguments {
   std::uint32_t n;
   std::uint32_t k_steps;               // ceil(k / 128)
   std::uint32_t store_rows_unaligned;  // d's rows are not 16-byte aligned: no bulk tensor copy can write them
-  std::uint32_t scale_a_strided;       // scale_a is not MN-major and aligned: no bulk tensor copy can read it
   TileSchedule schedule;
 };
 

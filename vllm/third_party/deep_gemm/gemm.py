@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from vllm.third_party.deep_gemm import _C
+from vllm.third_party.deep_gemm.layout import copy_mn_major
 
 if TYPE_CHECKING:
     import torch
@@ -28,7 +29,9 @@ def fp8_gemm_nt(  # noqa: PLR0917 - DeepGEMM's signature
 
     Shapes: `a` = (A (m, k) e4m3, scale_a (m, ceil(k/128)) f32), `b` = (B (n, k) e4m3,
         scale_b (ceil(n/128), ceil(k/128)) f32), `d` (m, n) bf16 or f32, `c` of d's type, may be `d`
-        itself. k is a multiple of 16; A, B, C and D have dense rows; scales may have any strides.
+        itself. k is a multiple of 16; A, B, C and D have dense rows. scale_b may have any strides;
+        scale_a is used as it is where `get_mn_major_tma_aligned_tensor` would return it, else it
+        is copied into that layout first.
     Raises: ValueError names the operand that breaks the contract, and nothing is launched;
         RuntimeError says what the machine lacks (driver, sm_90 GPU); TypeError where an operand is
         no tensor.
@@ -36,7 +39,16 @@ def fp8_gemm_nt(  # noqa: PLR0917 - DeepGEMM's signature
     """
     if recipe is not None or recipe_a is not None or recipe_b is not None:
         _check_recipes(recipe, recipe_a, recipe_b)
-    _C.fp8_gemm_nt(a[0], a[1], b[0], b[1], d, c)
+    values, scale = a
+    # Tensors of other libraries have no stride(): theirs must be MN-major already.
+    stride = getattr(scale, "stride", None)
+    if stride is not None and scale.ndim == 2 and not _is_mn_major(scale, *stride()):
+        scale = copy_mn_major(scale)
+    _C.fp8_gemm_nt(values, scale, b[0], b[1], d, c)
+
+
+def _is_mn_major(scale: torch.Tensor, row_stride: int, column_stride: int) -> bool:
+    return row_stride == 1 and column_stride % 4 == 0 and scale.data_ptr() % 16 == 0
 
 
 def _check_recipes(

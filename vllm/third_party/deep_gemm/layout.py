@@ -1,7 +1,7 @@
 """Layouts of scale factors: the arithmetic and the copies that DeepGEMM's callers make.
 
-Our kernels read scale factors in any layout, so none of this is needed for `fp8_gemm_nt`; it serves
-callers that share their tensors with other kernels.
+The kernels' bulk copies read scale factors of rows column by column: MN-major, each column at a
+multiple of 16 bytes.
 """
 
 from __future__ import annotations
@@ -43,8 +43,16 @@ def get_mn_major_tma_aligned_tensor(x: torch.Tensor) -> torch.Tensor:
     mn, k = x.shape[-2], x.shape[-1]
     aligned = get_tma_aligned_size(mn, x.element_size())
     wanted = (k * aligned, 1, aligned)[3 - x.dim() :]
-    if x.stride() == wanted:
-        return x
+    return x if x.stride() == wanted else copy_mn_major(x)
+
+
+def copy_mn_major(x: torch.Tensor) -> torch.Tensor:
+    """Copy `x` so that its last dimension but one is dense and each column 16-byte aligned.
+
+    Shapes: (…, mn, k) -> the same.
+    """
+    mn, k = x.shape[-2], x.shape[-1]
+    aligned = get_tma_aligned_size(mn, x.element_size())
     storage = x.new_empty((*x.shape[:-2], k, aligned))
     result = storage.transpose(-1, -2)[..., :mn, :]
     result.copy_(x)

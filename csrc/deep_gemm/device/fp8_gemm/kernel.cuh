@@ -2,22 +2,24 @@
 //
 // Roles of a block (one on each multiprocessor; persistent unless k is split):
 //   consumers  the first one to three warp groups: 64 * waves rows of the output tile each
-//   operands   one thread of the last warp group: bulk tensor copies of A, B and scale_a
-//   scales     the next warp of that group, only where scale_a is not MN-major: its words one by one
+//   producer   one thread of the last warp group: bulk tensor copies of A, B and scale_a
 //
 // Barriers (shared memory, one pair a stage; PipelineBarriers):
-//   tile_arrived   arrivals: the operands thread with all bytes, and the 32 lanes of the scales warp where it works
-//                  waits: consumers
-//   tile_released  arrivals: one of each consumer warp   waits: operands, scales
+//   tile_arrived   arrivals: the producer, and the bytes of its copies   waits: consumers
+//   tile_released  arrivals: one thread of each consumer warp            waits: producer
 //   named barriers 1 to 3: one consumer's threads around its panels of the output
 //   parts_arrived  with a split of k: the bytes of all parts that the cluster's blocks send   waits: consumers
 //   the cluster's barrier: before anyone writes to another block
 //
 // Steady state, k steps of 128 for each output tile:
-//   operands   | wait released s | copy A, B, scale_a -> stage s | next stage, across tile borders, without a pause
-//   consumer 0 | wait arrived s | wgmma x4 | wait wgmma | release s | promote |   (with two waves: wgmma, promote
-//   twice) consumer 1 |                | wgmma x4 ...            one multiplies while the other promotes at the end of
-//   a tile each consumer converts its rows and starts their store; the producers are already at the next tile's stages.
+// clang-format off
+//   producer   | wait released s | copy A, B, scale_a -> stage s | next stage, across tile borders, without a pause
+//   consumer 0 | wait arrived s  | wgmma x4 | wait wgmma | release s | promote |
+//   consumer 1 |                            | wgmma x4   | wait wgmma | ...       one multiplies, another promotes
+//   Two waves: wgmma and promote twice, then release. Running ahead: step s + 1 is started before s is waited for.
+//   At the end of a tile each consumer converts its rows and starts their store; the producer is already at the next
+//   tile's stages.
+// clang-format on
 #pragma once
 
 #include "device/fp8_gemm/epilogue.cuh"
@@ -59,27 +61,15 @@ __device__ __forceinline__ void consume(const GemmArguments& arguments, SharedSt
 }
 
 template <KernelConfig kConfig>
-__device__ __forceinline__ void produce(const GemmArguments& arguments, SharedStorage<kConfig>& shared,
-                                        BlockPlace<kConfig> block) {
-  const int warp = __shfl_sync(0xffffffff, threadIdx.x / 32 % 4, 0);
-  if (warp == 0) {
-    if (ptx::elect_one()) produce_operands<kConfig>(arguments, shared, block);
-    __syncwarp();
-  } else if (warp == 1 && arguments.scale_a_strided != 0) {
-    produce_strided_scales<kConfig>(arguments, shared, block);
-  }
-}
-
-template <KernelConfig kConfig>
 __device__ __forceinline__ void prepare(const GemmArguments& arguments, SharedStorage<kConfig>& shared,
                                         BlockPlace<kConfig> block) {
   if (threadIdx.x == 0) {
-    shared.barriers.init(arguments.scale_a_strided != 0 ? 1 + 32 : 1, kConfig.consumers() * 4);
+    shared.barriers.init(1, kConfig.consumers() * 4);
     if constexpr (kConfig.split_k > 1) expect_parts<kConfig>(shared, block);
   } else if (threadIdx.x == 32) {
     ptx::prefetch_tensor_map(&arguments.a);
     ptx::prefetch_tensor_map(&arguments.b);
-    ptx::prefetch_tensor_map(&arguments.scale_a_map);
+    ptx::prefetch_tensor_map(&arguments.scale_a);
   }
   if constexpr (kConfig.split_k > 1) {
     ptx::cluster_arrive();
@@ -105,7 +95,7 @@ __device__ __forceinline__ void fp8_gemm(const GemmArguments& arguments) {
 
   if (warp_group == kConfig.consumers()) {
     if constexpr (kConfig.consumers() > 1) ptx::decrease_registers<kConfig.producer_registers()>();
-    produce<kConfig>(arguments, shared, block);
+    if (threadIdx.x / 32 == kConfig.consumers() * 4 && ptx::elect_one()) produce<kConfig>(arguments, shared, block);
   } else {
     if constexpr (kConfig.consumers() > 1) ptx::increase_registers<kConfig.consumer_registers()>();
     consume<kConfig>(arguments, shared, block, warp_group);

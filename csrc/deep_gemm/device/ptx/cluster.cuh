@@ -1,5 +1,5 @@
-// Blocks and grids beside this one: clusters, each other's shared memory, dependent launches, copies.
-// Source: PTX ISA, "barrier.cluster", "mapa", "st.async", "griddepcontrol", "cp.async".
+// Blocks and grids beside this one: clusters, each other's shared memory, dependent launches.
+// Source: PTX ISA, "barrier.cluster", "mapa", "st.async", "griddepcontrol".
 #pragma once
 
 #include <cstdint>
@@ -43,12 +43,5 @@ __device__ __forceinline__ void wait_for_dependencies() { asm volatile("griddepc
 
 // Lets the grids that depend on this one be placed.
 __device__ __forceinline__ void launch_dependents() { asm volatile("griddepcontrol.launch_dependents;" ::: "memory"); }
-
-// Copies 4 bytes to shared memory in the background; with `valid` false it writes zero and reads nothing.
-__device__ __forceinline__ void cp_async(void* target, const float* source, bool valid) {
-  asm volatile("cp.async.ca.shared.global [%0], [%1], 4, %2;" ::"r"(shared_address(target)), "l"(source),
-               "r"(valid ? 4 : 0)
-               : "memory");
-}
 
 }  // namespace deep_gemm::ptx

@@ -21,7 +21,8 @@ from vllm.third_party.deep_gemm import _C
 
 def operands(m=256, n=384, k=512, output="bf16", **other):
     kb, nb = -(-k // 128), -(-n // 128)
-    t = dict(a=FakeTensor("e4m3", (m, k)), scale_a=FakeTensor("f32", (m, kb)),
+    mn_major = (1, -(-m // 4) * 4)
+    t = dict(a=FakeTensor("e4m3", (m, k)), scale_a=FakeTensor("f32", (m, kb), strides=mn_major),
              b=FakeTensor("e4m3", (n, k)), scale_b=FakeTensor("f32", (nb, kb)),
              d=FakeTensor(output, (m, n)), c=None)
     t.update(other)

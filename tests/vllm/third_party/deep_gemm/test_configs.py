@@ -1,13 +1,10 @@
-"""The table of configurations, the choice among them, and the machine code of each."""
+"""The table of configurations, and the choice among them."""
 
 from __future__ import annotations
 
 import json
-import re
-import shutil
 import subprocess
 import sys
-import sysconfig
 from pathlib import Path
 
 import pytest
@@ -16,45 +13,6 @@ from vllm.third_party.deep_gemm import _C
 from vllm.third_party.deep_gemm.__main__ import main
 
 CONFIGS = {config["name"]: config for config in _C.configs()}
-
-
-def disassembler() -> str | None:
-    """The toolkit's nvdisasm, or the one of the package nvidia-cuda-nvdisasm."""
-    packaged = Path(sysconfig.get_path("purelib"), "nvidia", "cu13", "bin", "nvdisasm")
-    return shutil.which("nvdisasm") or (str(packaged) if packaged.is_file() else None)
-
-
-@pytest.fixture(scope="module", params=CONFIGS)
-def machine_code(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> tuple[_C.Config, str]:
-    """One configuration and its kernel's SASS."""
-    tool = disassembler()
-    if tool is None:
-        pytest.skip("needs nvdisasm")
-    cubin = tmp_path_factory.mktemp("sass") / "kernel.cubin"
-    cubin.write_bytes(_C.cubins()[f"fp8_gemm_{request.param}"])
-    listing = subprocess.run([tool, str(cubin)], check=True, capture_output=True, text=True).stdout
-    return CONFIGS[request.param], listing
-
-
-def test_kernels_multiply_on_fp8_tensor_cores_and_copy_tensors_in_bulk(
-    machine_code: tuple[_C.Config, str],
-) -> None:
-    """QGMMA of the tile's width, four a k step, and bulk tensor loads (UTMALDG)."""
-    config, listing = machine_code
-    widths = set(re.findall(r"QGMMA\.64x(\d+)x32\.F32\.E4M3\.E4M3", listing))
-    assert widths == {str(config["tile_n"])}
-    assert len(re.findall(r"\bUTMALDG\.2D\b", listing)) >= 3
-    assert bool(re.search(r"\bUTMASTG\.2D\b", listing)) == (config["split_k"] == 1)
-    assert "HMMA" not in listing
-
-
-def test_kernels_spill_nothing(machine_code: tuple[_C.Config, str]) -> None:
-    """No load from or store to local memory; warp groups trade registers where there are three."""
-    config, listing = machine_code
-    assert re.findall(r"\b(?:LDL|STL)\b", listing) == []
-    assert ("USETMAXREG" in listing) == (config["threads"] > 256)
 
 
 def test_every_configuration_has_its_cubin() -> None:

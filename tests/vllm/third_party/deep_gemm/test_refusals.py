@@ -47,6 +47,17 @@ REFUSALS = {
     'scale_a=FakeTensor("f32", (256, 5))': (
         "scale_a: expected shape (256, 4), got (256, 5); k=512, granularity 128"
     ),
+    'scale_a=FakeTensor("f32", (256, 4))': (
+        "scale_a: expected MN-major, strides (1, a multiple of 4 >= 256), got (4, 1); "
+        "get_mn_major_tma_aligned_tensor makes it so"
+    ),
+    'm=254, scale_a=FakeTensor("f32", (254, 4), strides=(1, 254))': (
+        "scale_a: expected MN-major, strides (1, a multiple of 4 >= 254), got (1, 254); "
+        "get_mn_major_tma_aligned_tensor makes it so"
+    ),
+    'scale_a=FakeTensor("f32", (256, 4), strides=(1, 256), address=0x10004)': (
+        "scale_a: expected an address aligned to 16 bytes, got 0x10004"
+    ),
     'scale_b=FakeTensor("f32", (384, 4))': (
         "scale_b: expected shape (3, 4), got (384, 4); k=512, granularity 128"
     ),
