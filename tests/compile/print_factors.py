@@ -5,6 +5,7 @@ environments.
 from __future__ import annotations
 
 from vllm.compilation.compiler_interface import InductorStandaloneAdaptor
+from vllm.compilation.compiler_settings import cpp_compiler
 from vllm.compilation.device_factors import device_factors, environment_factors
 from vllm.compilation.factors import Factors
 
@@ -14,6 +15,6 @@ if __name__ == "__main__":
     factors = Factors(
         environment=environment_factors(),
         compiler=InductorStandaloneAdaptor().factors(),
-        device=device_factors([torch.device("cpu")]),
+        device={**device_factors([torch.device("cpu")]), "cpp": cpp_compiler()},
     )
     print(factors.canonical)

@@ -21,6 +21,7 @@ from vllm.compilation.cache import CompileCache, Store
 from vllm.compilation.cache.__main__ import main as cache_command
 from vllm.compilation.compiler_interface import InductorStandaloneAdaptor
 from vllm.compilation.counter import compilation_counter
+from vllm.compilation.factors import UnkeyableError
 
 
 @dataclass(kw_only=True)
@@ -213,7 +214,8 @@ def test_an_unknown_setting_is_not_cached(tmp_path: Path, caplog: pytest.LogCapt
     run(tmp_path)
     with inductor_config.patch(post_grad_custom_post_pass=lambda graph: None):
         assert run(tmp_path)["uncached"] == 5
-    assert "inductor.post_grad_custom_post_pass" in caplog.text
+    said = [record for record in caplog.records if "custom_post_pass" in record.getMessage()]
+    assert len(said) == 1, "five pieces, one reason, one warning"
 
 
 def test_what_a_compiler_took_for_granted_is_imposed_where_it_is_loaded(tmp_path: Path) -> None:
@@ -291,3 +293,17 @@ def test_bundled_artefacts_are_saved_and_loaded_too(
     assert run(tmp_path / "cache", model, compiler=compiler)["loaded"] == 1
     monkeypatch.delenv("VLLM_USE_MEGA_AOT_ARTIFACT")
     assert run(tmp_path / "cache", model, compiler=compiler)["loaded"] == 1
+
+
+def test_a_piece_whose_sizes_cannot_be_described_is_compiled_once_and_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is not saved, and not compiled a second time for that."""
+
+    def refuse(_inputs: Sequence[Any]) -> str:
+        raise UnkeyableError("guards: torch cannot say")
+
+    monkeypatch.setattr("vllm.compilation.backends.known_guards", refuse)
+    counted = run(tmp_path / "cache", written(tmp_path / "model", SOURCE))
+    assert counted == {"graphs_seen": 1, "pieces_seen": 1, "compiled": 1, "uncached": 1}
+    assert Store(root=tmp_path / "cache").published() == []

@@ -24,10 +24,11 @@ from vllm.compilation.compiler_interface import (
     make_compiler,
     torch_state,
 )
+from vllm.compilation.compiler_settings import cpp_compiler
 from vllm.compilation.config import CompilationConfig, current_compilation_config
 from vllm.compilation.counter import compilation_counter
 from vllm.compilation.device_factors import device_factors, environment_factors
-from vllm.compilation.factors import Factors, UnkeyableError, plain
+from vllm.compilation.factors import Factors, UnkeyableError, UnsavableError, plain
 from vllm.compilation.graph_factors import graph_factors
 from vllm.compilation.partition import Piece, cut
 from vllm.compilation.shape_guards import impose, known_guards
@@ -129,7 +130,11 @@ def shared_factors(
         compilation=plain({**options, "compiler": config.compiler}, "compilation"),
         sources=source_factors(_traced_files(), skip=_TORCH),
         compiler=compiler.factors(),
-        device={**device_factors(devices), "torch": torch_state(threads=on_cpu)},
+        device={
+            **device_factors(devices),
+            "torch": torch_state(threads=on_cpu),
+            "cpp": cpp_compiler() if on_cpu else None,
+        },
     )
 
 
@@ -169,15 +174,16 @@ class _PieceMaker:
     def compile(self, folder: Path | None) -> CompiledPiece:
         try:
             call = self.compiler.compile(self.piece.graph, self.piece.inputs, folder)
-            guards = known_guards(self.piece.inputs) if folder is not None else None
+            if folder is None:
+                return CompiledPiece(call=call, guards=None)
+        except UnsavableError as error:
+            unsaved = CompiledPiece(call=error.made, guards=None)
+            raise UnsavableError(str(error), unsaved) from error
+        try:
+            guards = known_guards(self.piece.inputs)
         except UnkeyableError as error:
-            if len(error.args) < 2:
-                raise
-            raise UnkeyableError(
-                error.args[0], CompiledPiece(call=error.args[1], guards=None)
-            ) from error
-        if folder is not None:
-            (folder / GUARDS).write_text(json.dumps({"guards": guards}), encoding="utf-8")
+            raise UnsavableError(str(error), CompiledPiece(call=call, guards=None)) from error
+        (folder / GUARDS).write_text(json.dumps({"guards": guards}), encoding="utf-8")
         return CompiledPiece(call=call, guards=guards)
 
     def load(self, folder: Path) -> CompiledPiece:

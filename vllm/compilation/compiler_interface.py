@@ -15,7 +15,7 @@ from torch import fx
 
 from vllm import envs
 from vllm.compilation import inductor_artifact
-from vllm.compilation.compiler_settings import cpp_compiler, snapshot
+from vllm.compilation.compiler_settings import snapshot
 from vllm.compilation.config import CompilationConfig
 from vllm.compilation.factors import Plain, UnkeyableError
 
@@ -38,8 +38,7 @@ class CompilerInterface(Protocol):
     ) -> Compiled:
         """Compile a graph, and leave in the folder what `load` needs, where there is one.
 
-        Raises: UnkeyableError, after the compilation, where the result cannot be saved:
-            `UnkeyableError.args[1]` is it.
+        Raises: UnsavableError, which holds the result, where that cannot be saved.
         """
 
     def load(self, folder: Path) -> Compiled:
@@ -120,9 +119,7 @@ class InductorStandaloneAdaptor:
         self._options = dict(options or {})
 
     def factors(self) -> dict[str, Plain]:
-        """Return torch's, Inductor's, functorch's and the C++ compiler's factors."""
-        import torch._inductor.config as inductor_config
-
+        """Return torch's, Inductor's and functorch's factors."""
         system, torch_key, inductor, functorch = get_inductor_factors()
         return {
             "name": self.name,
@@ -130,7 +127,6 @@ class InductorStandaloneAdaptor:
             "torch": torch_key,
             "inductor": inductor,
             "functorch": functorch,
-            "cpp": cpp_compiler(inductor_config.cpp.cxx),
         }
 
     def compile(

@@ -83,8 +83,11 @@ def _portable(config: Any, name: str) -> Mapping[str, object]:
     return result
 
 
-def cpp_compiler(cxx: object) -> str:
+def cpp_compiler() -> str:
     """Return what the C++ compiler that Inductor would start says of itself."""
+    from torch._inductor import config
+
+    cxx: object = config.cpp.cxx
     named = (os.environ.get("CXX"), *(cxx if isinstance(cxx, list | tuple) else (cxx,)))
     return _version_of(next((str(each) for each in named if each), "g++"))
 

@@ -30,6 +30,14 @@ class UnkeyableError(Exception):
     """
 
 
+class UnsavableError(UnkeyableError):
+    """Something was made, and cannot be saved; `made` is it."""
+
+    def __init__(self, reason: str, made: Any) -> None:
+        super().__init__(reason)
+        self.made = made
+
+
 @dataclass(frozen=True, kw_only=True)
 class Factors:
     """Everything that one artefact depends on, by kind; each field is a plain tree.

@@ -19,7 +19,7 @@ from typing import Any
 import torch
 from torch import fx
 
-from vllm.compilation.factors import UnkeyableError
+from vllm.compilation.factors import UnsavableError
 from vllm.compilation.process_folder import process_folder
 
 ARTIFACT = "artifact.bin"
@@ -40,8 +40,7 @@ def compile_graph(
 ) -> Callable[..., Any]:
     """Compile a graph and save it in `folder`, where there is one.
 
-    Raises: UnkeyableError where the compiled graph cannot be saved; its second argument is the
-        compiled graph.
+    Raises: UnsavableError, which holds the compiled graph, where that cannot be saved.
     """
     from torch._inductor.runtime.cache_dir_utils import temporary_cache_dir
 
@@ -80,7 +79,7 @@ def _save(compiled: Any, folder: Path) -> None:
     except (
         Exception
     ) as error:  # Inductor says by many kinds of error that a graph has no saved form
-        raise UnkeyableError(
+        raise UnsavableError(
             f"inductor: the compiled graph cannot be saved ({error})", compiled
         ) from error
 

@@ -205,9 +205,10 @@ def fp8_paged_mqa_logits(
     Shapes: q (batch, next, heads, dim) e4m3 -> (batch * next, max_model_len) f32.
     Raises: DeepGemmUnavailableError, or what the library says of the operands.
     """
+    cache = (kv_cache, weights, context_lens, block_tables, schedule_metadata)
     scores: torch.Tensor = torch.ops.vllm.deep_gemm_fp8_paged_mqa_logits(
-        q, kv_cache, weights, context_lens, block_tables, schedule_metadata, max_model_len, clean_logits
-    )  # fmt: skip
+        q, *cache, max_model_len, clean_logits
+    )
     return scores
 
 

@@ -107,7 +107,9 @@ def test_a_held_lock_is_not_removed_and_an_idle_one_is(tmp_path: Path) -> None:
 
 
 def test_a_forked_child_holds_no_lock_of_its_parent(tmp_path: Path) -> None:
-    """Compilers fork workers that live on; neither the parent's end of work nor its death may wait for them."""
+    """Compilers fork workers that live on; neither the parent's end of work nor its death may wait
+    for them.
+    """
     lock = tmp_path / "locks" / "key.lock"
     code = (
         "import os, sys, time; from pathlib import Path\n"

@@ -16,7 +16,7 @@ from tests.compile.cache.makers import FACTORS, PARTS, RESULT, FakeMaker, cache_
 from vllm.compilation.cache.entry import CHECKSUMS, DamagedError, files_of, verify
 from vllm.compilation.cache.store import Store
 from vllm.compilation.counter import compilation_counter
-from vllm.compilation.factors import Factors, UnkeyableError
+from vllm.compilation.factors import Factors, UnsavableError
 
 FILES = [*PARTS, "factors.json", CHECKSUMS]
 
@@ -103,7 +103,9 @@ def test_an_entry_under_another_key_is_damage(store: Store) -> None:
         cache_at(store.root).get(other, FakeMaker())
 
 
-def test_a_cache_that_may_only_be_read_serves(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_cache_that_may_only_be_read_serves(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Its entries' times stay as they are."""
 
     touch = os.utime
@@ -144,7 +146,7 @@ class Unsavable(FakeMaker):
     """Makes what has no saved form."""
 
     def compile(self, folder: Path | None) -> dict[str, str]:
-        raise UnkeyableError("it holds a lambda", RESULT)
+        raise UnsavableError("it holds a lambda", RESULT)
 
 
 def test_a_failing_compiler_publishes_nothing(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import shutil
 import tempfile
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -18,7 +19,7 @@ from vllm import envs
 from vllm.compilation.cache.flight import single_flight
 from vllm.compilation.cache.store import Store
 from vllm.compilation.counter import compilation_counter
-from vllm.compilation.factors import Factors, UnkeyableError
+from vllm.compilation.factors import Factors, UnsavableError
 from vllm.compilation.process_folder import process_folder
 
 logger = logging.getLogger(__name__)
@@ -32,8 +33,7 @@ class Maker(Protocol):
     def compile(self, folder: Path | None) -> Any:
         """Make it, and leave in the folder, where there is one, what `load` needs.
 
-        Raises: UnkeyableError where it cannot be saved; a second argument of that error is the
-            artefact.
+        Raises: UnsavableError, which holds it, where it cannot be saved.
         """
 
     def load(self, folder: Path) -> Any:
@@ -102,7 +102,7 @@ class CompileCache:
 
         try:
             compilation_counter.num_saved += self.store.publish(factors, fill)
-        except UnkeyableError as error:
+        except UnsavableError as error:
             return _unsaved(error)
         except OSError as error:
             logger.warning("compile cache: nothing saved below %s (%s)", self.store.root, error)
@@ -113,16 +113,20 @@ class CompileCache:
 
 def compile_uncached(maker: Maker, reason: str) -> Any:
     """Make an artefact without the cache, and say why."""
-    logger.warning("compile cache: not cached: %s", reason)
+    _say(reason)
     compilation_counter.num_compiled += 1
     compilation_counter.num_uncached += 1
     return maker.compile(None)
 
 
-def _unsaved(error: UnkeyableError) -> Any:
-    if len(error.args) < 2:
-        raise error
-    logger.warning("compile cache: not cached: %s", error.args[0])
+def _unsaved(error: UnsavableError) -> Any:
+    _say(str(error))
     compilation_counter.num_compiled += 1
     compilation_counter.num_uncached += 1
-    return error.args[1]
+    return error.made
+
+
+@cache
+def _say(reason: str) -> None:
+    """Say once why something is not cached; every piece of a model has the same reason."""
+    logger.warning("compile cache: not cached: %s", reason)
