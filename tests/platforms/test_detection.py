@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 
 from vllm.platforms.detection import Gpu, detect, visible
 from vllm.platforms.interface import DeviceCapability
@@ -31,6 +32,16 @@ def test_a_cuda_build_without_a_device_is_a_cpu() -> None:
     assert detect({}, list, "13.0").reason == "no CUDA device is visible"
 
 
+def test_without_nvml_cuda_itself_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Some containers bring the driver's libraries in part."""
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert detect({}, lambda: None, "13.0").is_cpu()
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda: (9, 0))
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda: "H200")
+    assert detect({}, lambda: None, "13.0").has_device_capability((9, 0))
+
+
 def test_the_first_visible_device_gives_the_capability() -> None:
     """Its kernels are chosen by it."""
     platform = detect({}, lambda: GPUS, "13.0")
@@ -50,6 +61,7 @@ def test_the_first_visible_device_gives_the_capability() -> None:
         ("", []),
         ("-1", []),
         ("0,7,1", ["H200"]),
+        ("MIG-5f2a", ["H200"]),
     ],
 )
 def test_visible_devices_are_cuda_s(selection: str | None, names: list[str]) -> None:

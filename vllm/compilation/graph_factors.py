@@ -49,11 +49,9 @@ class _Symbols:
         return self.expression(value.node.expr)
 
     def expression(self, expression: Any) -> str:
-        import sympy
-
         for symbol in sorted(expression.free_symbols, key=str):
             if symbol not in self._names:
-                self._names[symbol] = sympy.Symbol(f"n{len(self._names)}", integer=True)
+                self._names[symbol] = type(symbol)(f"n{len(self._names)}", integer=True)
         return str(expression.xreplace(self._names))
 
     def facts(self, inputs: Sequence[object]) -> list[str]:

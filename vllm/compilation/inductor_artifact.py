@@ -76,12 +76,9 @@ def load(folder: Path) -> Callable[..., Any]:
 def _save(compiled: Any, folder: Path) -> None:
     try:
         compiled.save(path=str(folder / ARTIFACT), format="binary")
-    except (
-        Exception
-    ) as error:  # Inductor says by many kinds of error that a graph has no saved form
-        raise UnsavableError(
-            f"inductor: the compiled graph cannot be saved ({error})", compiled
-        ) from error
+    except Exception as error:  # Inductor has many kinds of it for a graph without saved form
+        reason = f"inductor: the compiled graph cannot be saved ({error})"
+        raise UnsavableError(reason, compiled) from error
 
 
 def _collect(work: Path, destination: Path) -> None:

@@ -28,7 +28,7 @@ class Gpu:
 
 def detect(
     environment: Mapping[str, str] | None = None,
-    list_gpus: Callable[[], Sequence[Gpu]] | None = None,
+    list_gpus: Callable[[], Sequence[Gpu] | None] | None = None,
     cuda_of_torch: str | None = None,
 ) -> Platform:
     """Return this process's platform; the arguments stand in for the machine's own answers."""
@@ -36,7 +36,10 @@ def detect(
     cuda = cuda_of_torch if cuda_of_torch is not None else _cuda_of_torch()
     if not cuda:
         return Platform(name="cpu", reason="torch is a build without CUDA")
-    gpus = visible((list_gpus or gpus_of_nvml)(), environment.get("CUDA_VISIBLE_DEVICES"))
+    listed = (list_gpus or gpus_of_nvml)()
+    if listed is None:
+        return _platform_of_torch(cuda)
+    gpus = visible(listed, environment.get("CUDA_VISIBLE_DEVICES"))
     if not gpus:
         return Platform(name="cpu", reason="no CUDA device is visible")
     first = gpus[0]
@@ -68,15 +71,31 @@ def visible(gpus: Sequence[Gpu], selection: str | None) -> list[Gpu]:
 def _named(gpus: Sequence[Gpu], entry: str) -> Gpu | None:
     if entry.isdigit():
         return gpus[int(entry)] if int(entry) < len(gpus) else None
+    if entry.startswith("MIG-"):  # Limit: a slice is taken to be one of the first GPU
+        return gpus[0] if gpus else None
     return next((gpu for gpu in gpus if entry and gpu.uuid.startswith(entry)), None)
 
 
-def gpus_of_nvml() -> list[Gpu]:
-    """List the machine's GPUs; none where NVML is absent or fails."""
+def _platform_of_torch(cuda: str) -> Platform:
+    """Ask CUDA itself, which initialises it: only where there is no NVML to ask."""
+    import torch
+
+    if not torch.cuda.is_available():
+        return Platform(name="cpu", reason="there is no NVML, and CUDA finds no device")
+    return Platform(
+        name="cuda",
+        reason=f"torch is built for CUDA {cuda}, and CUDA itself finds a device",
+        capability=DeviceCapability(*torch.cuda.get_device_capability()),
+        device_name=torch.cuda.get_device_name(),
+    )
+
+
+def gpus_of_nvml() -> list[Gpu] | None:
+    """List the machine's GPUs, none where NVML fails; None where there is no NVML."""
     try:
         nvml = ctypes.CDLL(_NVML)
     except OSError:
-        return []
+        return None
     if nvml.nvmlInit_v2() != 0:
         return []
     try:
