@@ -156,8 +156,9 @@ def _traced_files() -> list[str]:
 
     Raises: UnkeyableError outside of a compilation, and for code without a file.
     """
-    context = torch._guards.TracingContext.try_get()
-    traced = torch._guards.TracingContext.get_traced_code() if context is not None else None
+    tracing = torch._guards.TracingContext
+    ask = getattr(tracing, "get_traced_code", None)  # torch 2.9 and later have it
+    traced = ask() if ask is not None and tracing.try_get() is not None else None
     if not traced:
         raise UnkeyableError("sources: Dynamo does not say which code it traced")
     files = {code.co_filename for code in traced}

@@ -54,7 +54,7 @@ def test_a_cold_start_saves_each_piece_and_a_warm_one_compiles_nothing(
 
 
 def test_a_process_that_waits_for_a_killed_compilation_takes_over(tmp_path: Path) -> None:
-    """With Inductor itself: the heir compiles, and whoever comes after only loads."""
+    """With Inductor itself: the heir compiles; who comes after, from wherever, only loads."""
     command = [sys.executable, str(ROOT / "tests" / "compile" / "small_model.py")]
     processes = [
         subprocess.Popen(command, env=environment(tmp_path), stdout=subprocess.PIPE)
@@ -70,7 +70,11 @@ def test_a_process_that_waits_for_a_killed_compilation_takes_over(tmp_path: Path
     maker.communicate()
     first = json.loads(heir.communicate()[0])
     assert (heir.returncode, first["num_compiled"], first["num_saved"]) == (0, 3, 3)
-    later = subprocess.run(command, env=environment(tmp_path), stdout=subprocess.PIPE, check=True)
+    home = tmp_path / "home"
+    home.mkdir()
+    moved = {name: str(home) for name in ("HOME", "TMPDIR", "XDG_CACHE_HOME")}
+    elsewhere = {**environment(tmp_path), **moved, "HOSTNAME": "another"}
+    later = subprocess.run(command, cwd=home, env=elsewhere, stdout=subprocess.PIPE, check=True)
     second = json.loads(later.stdout)
     assert (second["num_compiled"], second["num_loaded"]) == (0, 3)
     assert second["sum"] == first["sum"]
