@@ -13,7 +13,7 @@ struct StepRange {
   std::uint32_t last;  // one past
 };
 
-// The block's part among those that split k, and its cluster's rank in the grid.
+// A block's part among those that split k: its rank in the cluster.
 template <KernelConfig kConfig>
 struct BlockPlace {
   std::uint32_t part;
