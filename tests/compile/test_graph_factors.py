@@ -131,10 +131,31 @@ def test_a_constant_counts_by_its_content() -> None:
         graph_factors(constant(torch.zeros(1 << 19)), inputs((8,)))
 
 
-def test_a_function_without_a_name_makes_no_key() -> None:
-    """Nobody could say later what it did."""
+def calling(target: Callable[..., Any]) -> fx.GraphModule:
+    """Return a graph that calls a function."""
     graph = fx.Graph()
-    x = graph.placeholder("x")
-    graph.output(graph.call_function(lambda value: value, (x,)))
+    graph.output(graph.call_function(target, (graph.placeholder("x"),)))
+    return fx.GraphModule({}, graph)
+
+
+@pytest.mark.parametrize("target", [lambda value: value, graph_of])
+def test_a_function_that_was_not_traced_makes_no_key(target: Callable[..., Any]) -> None:
+    """A name says nothing of code that no factor holds."""
     with pytest.raises(UnkeyableError, match="no name that says what it does"):
-        graph_factors(fx.GraphModule({}, graph), inputs((8,)))
+        graph_factors(calling(target), inputs((8,)))
+
+
+def test_an_operator_is_named_by_its_schema_unless_compilers_look_into_it() -> None:
+    """An opaque one runs as it is; a composite one of a program's own is unread code."""
+    library = torch.library.Library("vllm_test_names", "FRAGMENT")
+    for name, kind in (
+        ("opaque", "CompositeExplicitAutograd"),
+        ("made", "CompositeImplicitAutograd"),
+    ):
+        library.define(f"{name}(Tensor x) -> Tensor")
+        library.impl(name, lambda x: x * 2, kind)
+    operators = torch.ops.vllm_test_names
+    assert graph_factors(calling(operators.opaque), inputs((8,)))
+    assert graph_factors(calling(torch.ops.aten.reshape.default), inputs((8,)))
+    with pytest.raises(UnkeyableError, match="vllm_test_names::made is made of other operators"):
+        graph_factors(calling(operators.made.default), inputs((8,)))

@@ -56,3 +56,10 @@ def test_a_graph_without_such_operators_is_one_piece() -> None:
     _, (piece,), inputs = cut_model(2, ("vllm_test::other",))
     assert piece.name == ""
     assert piece.inputs == tuple(inputs)
+
+
+def test_a_graph_that_dynamo_did_not_trace_stays_whole() -> None:
+    """Nothing stands for the inputs of its pieces; it still runs."""
+    graph = fx.symbolic_trace(Model(2))
+    whole, (piece,) = cut(graph, [batch(4)], (ATTENTION,))
+    assert whole is piece.graph is graph

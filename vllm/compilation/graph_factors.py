@@ -193,15 +193,34 @@ def _function_name(target: Any) -> str:
     Raises: UnkeyableError for one whose code no factor names.
     """
     if isinstance(target, torch._ops.OpOverload | torch._ops.OpOverloadPacket):
-        return f"{target}{_schema(target)}"
+        return _operator_name(target)
     module, name = getattr(target, "__module__", None), getattr(target, "__qualname__", None)
     if isinstance(target, torch._ops.HigherOrderOperator):
         module, name = "higher_order", target.name()
-    if name is None or (module is None and not inspect.isbuiltin(target)) or "<" in name:
+    known = (module is None and inspect.isbuiltin(target)) or _is_of_torch_or_python(str(module))
+    if name is None or not known:
         raise UnkeyableError(f"graph: {target!r} has no name that says what it does")
     return f"{module}.{name}"
 
 
-def _schema(target: Any) -> str:
+def _is_of_torch_or_python(module: str) -> bool:
+    """Whether torch's key or Python's speaks for a module; other functions were not traced."""
+    return module.partition(".")[0] in ("_operator", "builtins", "higher_order", "math", "torch")
+
+
+def _operator_name(target: Any) -> str:
+    """Name an operator by its schema.
+
+    Raises: UnkeyableError for one of a program's that compilers look into: no factor names its
+        code.
+    """
+    packet = getattr(target, "overloadpacket", target)
+    name, key = packet._qualified_op_name, "CompositeImplicitAutograd"
+    overloads = [getattr(packet, overload) for overload in packet.overloads()]
+    composite = any(
+        torch._C._dispatch_has_kernel_for_dispatch_key(o.name(), key) for o in overloads
+    )
+    if composite and name.partition("::")[0] not in ("aten", "prims", "quantized"):
+        raise UnkeyableError(f"graph: {name} is made of other operators by code that is no factor")
     schema = getattr(target, "_schema", None)
-    return "" if schema is None else f" {schema}"
+    return str(target) if schema is None else f"{target} {schema}"

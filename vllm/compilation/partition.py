@@ -11,8 +11,6 @@ import torch
 from torch import fx
 from torch.fx.passes.split_module import split_module
 
-from vllm.compilation.factors import UnkeyableError
-
 
 @dataclass(frozen=True, kw_only=True)
 class Piece:
@@ -31,9 +29,9 @@ def cut(
     A named operator stays alone in a piece of its own, which runs as it is.
     """
     parts = _parts(graph, operators)
-    if len(set(parts.values())) <= 1 and not any(_is_cut(n, operators) for n in graph.graph.nodes):
-        whole = fx.GraphModule({}, fx.Graph())
-        return whole, [Piece(name="", graph=graph, inputs=tuple(inputs))]
+    uncut = (graph, [Piece(name="", graph=graph, inputs=tuple(inputs))])
+    if not any(_is_cut(node, operators) for node in graph.graph.nodes):
+        return uncut
     whole = split_module(
         graph,
         None,
@@ -41,10 +39,17 @@ def cut(
         keep_original_order=True,
     )
     opaque = {f"submod_{parts[node]}" for node in graph.graph.nodes if _is_cut(node, operators)}
-    pieces = [
-        Piece(name=name, graph=module, inputs=tuple(_stand_ins(module)))
+    modules = {
+        name: module
         for name, module in whole.named_children()
-        if name not in opaque
+        if isinstance(module, fx.GraphModule) and name not in opaque
+    }
+    stand_ins = {name: _stand_ins(module) for name, module in modules.items()}
+    if any(values is None for values in stand_ins.values()):
+        return uncut  # a graph that Dynamo did not trace: it still runs, in one piece
+    pieces = [
+        Piece(name=name, graph=module, inputs=tuple(stand_ins[name] or ()))
+        for name, module in modules.items()
     ]
     return whole, pieces
 
@@ -75,12 +80,9 @@ def _is_cut(node: fx.Node, operators: Collection[str]) -> bool:
     return packet._qualified_op_name in operators
 
 
-def _stand_ins(module: fx.GraphModule) -> list[object]:
-    """Return the fake values that tracing left at a piece's inputs."""
-    values = []
-    for node in module.graph.nodes:
-        if node.op == "placeholder":
-            if "example_value" not in node.meta:
-                raise UnkeyableError(f"graph: tracing left no value for the input {node.name}")
-            values.append(node.meta["example_value"])
-    return values
+def _stand_ins(module: fx.GraphModule) -> list[object] | None:
+    """Return the fake values that tracing left at a piece's inputs, None where it left none."""
+    placeholders = [node for node in module.graph.nodes if node.op == "placeholder"]
+    if not all("example_value" in node.meta for node in placeholders):
+        return None
+    return [node.meta["example_value"] for node in placeholders]
