@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 import torch._functorch.config as functorch_config
 import torch._inductor.config as inductor_config
 
@@ -163,6 +164,15 @@ def test_variables_of_the_allow_list_count(name: str, monkeypatch: pytest.Monkey
     before = environment_factors()
     monkeypatch.setenv(name, {"VLLM_CUSTOM_OPS": "none"}.get(name, "0"))
     assert environment_factors() != before
+
+
+def test_the_interpreter_and_torch_are_factors(monkeypatch: pytest.MonkeyPatch) -> None:
+    """C++ kernels are extensions of one CPython; torch's version is there for people to read."""
+    before = Factors(compiler=InductorStandaloneAdaptor().factors())
+    monkeypatch.setattr(sys.implementation, "cache_tag", "cpython-399")
+    after = Factors(compiler=InductorStandaloneAdaptor().factors())
+    assert [each.name for each in differences(before, after)] == ["compiler.python"]
+    assert before.compiler["torch_version"] == torch.__version__
 
 
 def test_other_variables_do_not_count(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,6 +6,7 @@ The key reads it over a copy of the settings, a compilation applies it, so both 
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
@@ -119,10 +120,12 @@ class InductorStandaloneAdaptor:
         self._options = dict(options or {})
 
     def factors(self) -> dict[str, Plain]:
-        """Return torch's, Inductor's and functorch's factors."""
+        """Return Python's, torch's, Inductor's and functorch's factors."""
         system, torch_key, inductor, functorch = get_inductor_factors()
         return {
             "name": self.name,
+            "python": sys.implementation.cache_tag,  # C++ kernels are extensions of one CPython
+            "torch_version": torch.__version__,
             "system": system,
             "torch": torch_key,
             "inductor": inductor,
