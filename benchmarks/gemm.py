@@ -128,16 +128,13 @@ def _mean(rows: Sequence[Row]) -> float:
 
 def measure(m: int, n: int, k: int, device: torch.device) -> Row:
     """Time every method that runs here on one shape."""
-    floor_bytes = m * k + n * k + 2 * m * n
-    sets = max(2, math.ceil(3 * L2_BYTES / floor_bytes))
-    inputs = [make_inputs(m, n, k, device, seed) for seed in range(min(sets, 40))]
-    graphs = {
-        name: _capture([make(i) for i in inputs]) for name, make in methods(inputs[0]).items()
-    }
+    floor_bytes = bytes_of(m, n, k)
+    inputs = [make_inputs(m, n, k, device, seed) for seed in range(input_sets(m, n, k))]
+    graphs = {name: capture([make(i) for i in inputs]) for name, make in methods(inputs[0]).items()}
     times: dict[str, list[float]] = {name: [] for name in graphs}
     for _ in range(REPLAYS):
         for name, graph in graphs.items():
-            times[name].append(_replay(graph) / len(inputs))
+            times[name].append(replay(graph) / len(inputs))
     microseconds = {name: statistics.median(values) for name, values in times.items()}
     byte_time = floor_bytes / BYTES_PER_SECOND * 1e6
     operation_time = 2 * m * n * k / OPERATIONS_PER_SECOND * 1e6
@@ -153,7 +150,18 @@ def measure(m: int, n: int, k: int, device: torch.device) -> Row:
     )
 
 
+def bytes_of(m: int, n: int, k: int) -> int:
+    """Return the fewest bytes that a call moves: operands read once, bf16 output written once."""
+    return m * k + n * k + 2 * m * n
+
+
+def input_sets(m: int, n: int, k: int) -> int:
+    """Return how many input sets are more than L2 holds, within reason."""
+    return min(40, max(2, math.ceil(3 * L2_BYTES / bytes_of(m, n, k))))
+
+
 def make_inputs(m: int, n: int, k: int, device: torch.device, seed: int) -> Inputs:
+    """Draw one set of operands; with seed 0 it keeps what a float64 reference needs."""
     a, b = operands(m, n, k, device, seed)
     empty = torch.empty(0, device=device)
     if seed > 0:  # only the first set is checked: float64 copies of all would not fit
@@ -167,7 +175,7 @@ def make_inputs(m: int, n: int, k: int, device: torch.device, seed: int) -> Inpu
 
 def methods(first: Inputs) -> dict[str, Callable[[Inputs], Call]]:
     """The methods that are importable here and agree with float64 on the first inputs."""
-    candidates: dict[str, Callable[[Inputs], Call]] = {"ours": _ours}
+    candidates: dict[str, Callable[[Inputs], Call]] = {"ours": call_ours}
     try:
         import deep_gemm as peer
 
@@ -183,7 +191,8 @@ def methods(first: Inputs) -> dict[str, Callable[[Inputs], Call]]:
     }
 
 
-def _ours(i: Inputs) -> Call:
+def call_ours(i: Inputs) -> Call:
+    """Return the call of our kernel."""
     return lambda: ours.fp8_gemm_nt((i.a.values, i.scale_a), i.b.pair, i.d)
 
 
@@ -224,7 +233,8 @@ def _agrees(
     return False
 
 
-def _capture(calls: Sequence[Call]) -> torch.cuda.CUDAGraph:
+def capture(calls: Sequence[Call]) -> torch.cuda.CUDAGraph:
+    """Return a CUDA graph of the calls one after the other, warmed up."""
     for call in calls:
         call()
     torch.cuda.synchronize()
@@ -237,7 +247,8 @@ def _capture(calls: Sequence[Call]) -> torch.cuda.CUDAGraph:
     return graph
 
 
-def _replay(graph: torch.cuda.CUDAGraph) -> float:
+def replay(graph: torch.cuda.CUDAGraph) -> float:
+    """Return the microseconds of one replay."""
     start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
     start.record()
     graph.replay()
