@@ -1,0 +1,216 @@
+"""Measure what the compile cache saves: cold and warm starts of small models, and the cost of a
+key.
+
+Each start is a process of its own. Cold starts have an empty cache folder; Inductor's own caches
+never answer, because each compilation has a fresh folder of them. `--once MODEL` is one such start,
+in this process.
+
+    python benchmarks/compile_cache.py --device cuda --repeats 5 --json
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+from torch.nn.functional import rms_norm, silu
+
+from vllm.compilation.backends import piece_factors, shared_factors
+from vllm.compilation.compiler_interface import InductorStandaloneAdaptor
+from vllm.compilation.config import CompilationConfig, compilation_config
+from vllm.compilation.counter import compilation_counter
+from vllm.compilation.decorators import support_torch_compile
+from vllm.compilation.partition import Piece
+from vllm.model_executor.layers.fp8_linear import Fp8BlockLinear
+from vllm.model_executor.layers.rotary_embedding import get_rope
+from vllm.model_executor.warmup.deep_gemm_warmup import deep_gemm_warmup
+
+ROOT = Path(__file__).resolve().parents[1]
+HIDDEN, HEAD, LAYERS, EXPERTS, TOKENS = 256, 128, 4, 2, 24
+ATTENTION = "benchmark::attention"
+
+_library = torch.library.Library("benchmark", "FRAGMENT")
+
+
+def _attention(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
+    heads = [x.unflatten(-1, (-1, HEAD)).transpose(0, 1) for x in (q, k, v)]
+    mixed = nn.functional.scaled_dot_product_attention(*heads, is_causal=True)
+    return mixed.transpose(0, 1).reshape(q.shape)
+
+
+_library.define("attention(Tensor q, Tensor k, Tensor v) -> Tensor")
+_library.impl("attention", _attention, "CompositeExplicitAutograd")
+torch.library.register_fake(ATTENTION, lambda q, k, v: q.new_empty(q.shape), lib=_library)
+
+
+def linear(rows: int, columns: int) -> Fp8BlockLinear:
+    """Make a layer of random weights."""
+    return Fp8BlockLinear(torch.randn(rows, columns) * columns**-0.5)
+
+
+class Mlp(nn.Module):
+    """A gated feed-forward block."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.up, self.down = linear(2 * HIDDEN, HIDDEN), linear(HIDDEN, HIDDEN)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Map (tokens, hidden) to the same."""
+        gate, up = self.up(x).chunk(2, -1)
+        mixed: torch.Tensor = self.down(silu(gate) * up)
+        return mixed
+
+
+class Experts(nn.Module):
+    """A mixture of feed-forward blocks, every token weighted over all of them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.router = nn.Linear(HIDDEN, EXPERTS, bias=False, dtype=torch.bfloat16)
+        self.experts = nn.ModuleList(Mlp() for _ in range(EXPERTS))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Map (tokens, hidden) to the same."""
+        weights = self.router(x).softmax(-1)
+        parts = [weights[:, i : i + 1] * expert(x) for i, expert in enumerate(self.experts)]
+        return torch.stack(parts).sum(0)
+
+
+class Layer(nn.Module):
+    """Attention with rotary embedding, then a feed-forward block."""
+
+    def __init__(self, block: type[nn.Module]) -> None:
+        super().__init__()
+        self.qkv, self.out, self.block = linear(3 * HIDDEN, HIDDEN), linear(HIDDEN, HIDDEN), block()
+        self.rope = get_rope(HEAD, 1024, enable_fp32_compute=True)
+
+    def forward(self, positions: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
+        """Map (tokens, hidden) to the same."""
+        q, k, v = self.qkv(rms_norm(x, (HIDDEN,))).chunk(3, -1)
+        q, k = self.rope(positions, q, k)
+        x = x + self.out(torch.ops.benchmark.attention(q, k, v))
+        deeper: torch.Tensor = x + self.block(rms_norm(x, (HIDDEN,)))
+        return deeper
+
+
+@support_torch_compile(dynamic_arg_dims={"positions": 0, "x": 0})
+class Model(nn.Module):
+    """Equal layers, so that three pieces serve any number of them."""
+
+    def __init__(self, kind: str) -> None:
+        super().__init__()
+        block = {"dense": Mlp, "moe": Experts}[kind]
+        self.layers = nn.ModuleList(Layer(block) for _ in range(LAYERS))
+
+    def forward(self, positions: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
+        """Map (tokens, hidden) to the same."""
+        for layer in self.layers:
+            x = layer(positions, x)
+        return x
+
+
+def start_once(kind: str, device: str) -> dict[str, Any]:
+    """Start one model; return how long it took until the first result, and what the cache did."""
+    torch.manual_seed(0)
+    config = CompilationConfig(splitting_ops=(ATTENTION,), model={"kind": kind})
+    with compilation_config(config), torch.no_grad():
+        model = Model(kind).to(device)
+        warmup = deep_gemm_warmup(model, TOKENS)
+        positions = torch.arange(TOKENS, device=device)
+        x = torch.randn(TOKENS, HIDDEN, dtype=torch.bfloat16).to(device)
+        began = time.perf_counter()
+        result = model(positions, x)
+        total = result.float().sum().item()  # waits for the device
+        seconds = time.perf_counter() - began
+        other = model(positions[: TOKENS - 5], x[: TOKENS - 5]).float().sum().item()
+    return {
+        "model": kind,
+        "device": device,
+        "seconds": seconds,
+        "sums": [total, other],
+        "deep_gemm": warmup.reason
+        or f"{len(warmup.kernels)} kernels, {warmup.milliseconds:.1f} ms",
+        "counters": asdict(compilation_counter),
+    }
+
+
+def measure_key(repeats: int) -> dict[str, float]:
+    """Measure all factors of one piece and their key, in milliseconds: the first time and later."""
+    times: list[float] = []
+
+    def backend(graph: torch.fx.GraphModule, inputs: Sequence[object]) -> Any:
+        piece = Piece(name="", graph=graph, inputs=tuple(inputs))
+        config, compiler = CompilationConfig(), InductorStandaloneAdaptor()
+        for _ in range(repeats + 1):
+            began = time.perf_counter()
+            _ = piece_factors(shared_factors(config, compiler, inputs), piece).key
+            times.append((time.perf_counter() - began) * 1e3)
+        return graph
+
+    with torch.no_grad():
+        layer = torch.compile(Mlp(), backend=backend, fullgraph=True)
+        layer(torch.randn(TOKENS, HIDDEN, dtype=torch.bfloat16))
+    return {"first_ms": times[0], "later_ms": statistics.median(times[1:])}
+
+
+def measure_starts(kind: str, device: str, repeats: int) -> dict[str, Any]:
+    """Measure starts in new processes, each repetition cold and then warm."""
+    cold, warm, last = [], [], {}
+    for _ in range(repeats):
+        with tempfile.TemporaryDirectory() as cache:
+            cold.append(_start(kind, device, cache)["seconds"])
+            last = _start(kind, device, cache)
+            warm.append(last["seconds"])
+    middle = {"cold": statistics.median(cold), "warm": statistics.median(warm)}
+    ratio = middle["cold"] / middle["warm"]
+    return {**last, "cold_seconds": cold, "warm_seconds": warm, "ratio": ratio, **middle}
+
+
+def _start(kind: str, device: str, cache: str) -> dict[str, Any]:
+    command = [sys.executable, __file__, "--once", kind, "--device", device]
+    environment = {**os.environ, "VLLM_CACHE_ROOT": cache, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(command, env=environment, check=True, stdout=subprocess.PIPE, text=True)
+    result: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return result
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Print one start, or all measurements."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
+    parser.add_argument("--repeats", type=int, default=3, help="starts of each kind (default: 3)")
+    parser.add_argument("--once", choices=("dense", "moe"), help="start one model here and say so")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    options = parser.parse_args(arguments)
+    if options.once:
+        print(json.dumps(start_once(options.once, options.device)))
+        return 0
+    rows = [measure_starts(kind, options.device, options.repeats) for kind in ("dense", "moe")]
+    report = {"torch": torch.__version__, "key": measure_key(50), "starts": rows}
+    if options.json:
+        print(json.dumps(report, indent=2))
+        return 0
+    print(
+        f"key: {report['key']['first_ms']:.1f} ms first, {report['key']['later_ms']:.2f} ms later"
+    )
+    for row in rows:
+        times = f"cold {row['cold']:.2f} s, warm {row['warm']:.2f} s, {row['ratio']:.1f} times"
+        print(f"{row['model']} on {row['device']}: {times}; DeepGEMM: {row['deep_gemm']}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""Compiling models with torch.compile, and the cache that keeps what was compiled."""

@@ -1,0 +1,217 @@
+"""The backend for torch.compile: cut the graph, then load or compile each piece.
+
+It knows the order of things; factors, cutting, compilers and the cache have modules of their own.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import logging
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import fx
+
+from vllm.compilation.cache import CompileCache, compile_uncached
+from vllm.compilation.compiler_interface import (
+    CompilerInterface,
+    is_compile_cache_enabled,
+    make_compiler,
+    torch_state,
+)
+from vllm.compilation.compiler_settings import cpp_compiler
+from vllm.compilation.config import CompilationConfig, current_compilation_config
+from vllm.compilation.counter import compilation_counter
+from vllm.compilation.device_factors import device_factors, environment_factors
+from vllm.compilation.factors import Factors, UnkeyableError, UnsavableError, plain
+from vllm.compilation.graph_factors import graph_factors
+from vllm.compilation.partition import Piece, cut
+from vllm.compilation.shape_guards import impose, known_guards
+from vllm.compilation.sources import source_factors
+
+logger = logging.getLogger(__name__)
+
+GUARDS = "guards.json"
+
+
+@dataclass(frozen=True, kw_only=True)
+class CompiledPiece:
+    """What a piece became, and what must hold of its sizes."""
+
+    call: Callable[..., Any]
+    guards: str | None
+
+
+class VllmBackend:
+    """`torch.compile(model, backend=VllmBackend())`: pieces of equal factors compile once, for all
+    processes.
+    """
+
+    def __init__(
+        self,
+        config: CompilationConfig | None = None,
+        *,
+        cache: CompileCache | None = None,
+        compiler: CompilerInterface | None = None,
+    ) -> None:
+        self.config = config or current_compilation_config()
+        self.compiler = compiler or make_compiler(self.config)
+        self.cache = cache or CompileCache.default()
+
+    def __call__(self, graph: fx.GraphModule, inputs: Sequence[object]) -> Callable[..., Any]:
+        """Return what runs a traced graph."""
+        began, before = time.perf_counter(), compilation_counter.clone()
+        compilation_counter.num_graphs_seen += 1
+        whole, pieces = cut(graph, inputs, self.config.splitting_ops)
+        shared = self._shared_factors(inputs)
+        calls = {piece.name: self._compiled(piece, shared) for piece in pieces}
+        moved = compilation_counter.since(before)
+        took = time.perf_counter() - began
+        logger.info(
+            "%d pieces in %.2f s: %d loaded, %d compiled, %d saved",
+            len(pieces), took, moved["num_loaded"], moved["num_compiled"], moved["num_saved"],
+        )  # fmt: skip
+        return _assembled(whole, calls)
+
+    def _shared_factors(self, inputs: Sequence[object]) -> Factors | str:
+        """Return the factors of every piece, or why there is no cache."""
+        if self.compiler.name == "eager" or not is_compile_cache_enabled():
+            return "the cache is switched off"
+        try:
+            return shared_factors(self.config, self.compiler, inputs)
+        except UnkeyableError as error:
+            return str(error)
+
+    def _compiled(self, piece: Piece, shared: Factors | str) -> Callable[..., Any]:
+        compilation_counter.num_pieces_seen += 1
+        maker = _PieceMaker(piece=piece, compiler=self.compiler)
+        try:
+            made = self._cached(piece, shared, maker)
+        except UnkeyableError as error:
+            made = compile_uncached(maker, str(error))
+        return _as_graph_returns(piece.graph, made.call)
+
+    def _cached(self, piece: Piece, shared: Factors | str, maker: _PieceMaker) -> CompiledPiece:
+        """Return a piece that holds for the sizes at hand; sizes that an entry excludes have an
+        entry of their own.
+        """
+        factors = piece_factors(shared, piece)
+        refused: list[str | None] = []
+        while True:
+            made: CompiledPiece = self.cache.get(factors, maker)
+            if impose(made.guards, piece.inputs):
+                return made
+            if made.guards in refused:
+                raise UnkeyableError(f"guards: {made.guards} does not hold of the sizes at hand")
+            refused.append(made.guards)
+            factors = dataclasses.replace(
+                factors, graph={**factors.graph, "refused": list(refused)}
+            )
+
+
+def shared_factors(
+    config: CompilationConfig, compiler: CompilerInterface, inputs: Sequence[object]
+) -> Factors:
+    """Return the factors that all pieces of a traced graph share.
+
+    Raises: UnkeyableError names the factor that is not known.
+    """
+    devices = {value.device for value in inputs if isinstance(value, torch.Tensor)}
+    on_cpu = any(device.type == "cpu" for device in devices)
+    options = {"splitting_ops": config.splitting_ops, "options": config.inductor_options}
+    return Factors(
+        environment=environment_factors(),
+        model=plain(config.model, "model"),
+        compilation=plain({**options, "compiler": config.compiler}, "compilation"),
+        sources=source_factors(_traced_files(), skip=_TORCH),
+        compiler=compiler.factors(),
+        device={
+            **device_factors(devices),
+            "torch": torch_state(threads=on_cpu),
+            "cpp": cpp_compiler() if on_cpu else None,
+        },
+    )
+
+
+def piece_factors(shared: Factors | str, piece: Piece) -> Factors:
+    """Return all factors of one piece.
+
+    Raises: UnkeyableError where there are none to share, or the graph has no canonical form.
+    """
+    if isinstance(shared, str):
+        raise UnkeyableError(shared)
+    return dataclasses.replace(shared, graph=graph_factors(piece.graph, piece.inputs))
+
+
+_TORCH = (str(Path(torch.__file__).parent),)  # torch's own sources are a factor of the compiler
+
+
+def _traced_files() -> list[str]:
+    """Return the files whose code Dynamo traced into the graph at hand.
+
+    Raises: UnkeyableError outside of a compilation, and for code without a file.
+    """
+    tracing = torch._guards.TracingContext
+    ask = getattr(tracing, "get_traced_code", None)  # torch 2.9 and later have it
+    traced = ask() if ask is not None and tracing.try_get() is not None else None
+    if not traced:
+        raise UnkeyableError("sources: Dynamo does not say which code it traced")
+    files = {code.co_filename for code in traced}
+    return [file for file in files if not file.startswith("<frozen ")]
+
+
+@dataclass(frozen=True, kw_only=True)
+class _PieceMaker:
+    """Makes a piece with a compiler, and keeps what must hold of its sizes beside it."""
+
+    piece: Piece
+    compiler: CompilerInterface
+
+    def compile(self, folder: Path | None) -> CompiledPiece:
+        try:
+            call = self.compiler.compile(self.piece.graph, self.piece.inputs, folder)
+            if folder is None:
+                return CompiledPiece(call=call, guards=None)
+        except UnsavableError as error:
+            unsaved = CompiledPiece(call=error.made, guards=None)
+            raise UnsavableError(str(error), unsaved) from error
+        try:
+            guards = known_guards(self.piece.inputs)
+        except UnkeyableError as error:
+            raise UnsavableError(str(error), CompiledPiece(call=call, guards=None)) from error
+        (folder / GUARDS).write_text(json.dumps({"guards": guards}), encoding="utf-8")
+        return CompiledPiece(call=call, guards=guards)
+
+    def load(self, folder: Path) -> CompiledPiece:
+        guards = json.loads((folder / GUARDS).read_text(encoding="utf-8"))["guards"]
+        return CompiledPiece(call=self.compiler.load(folder), guards=guards)
+
+
+def _as_graph_returns(graph: fx.GraphModule, call: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a call whose result has the graph's form: compilers return sequences, pieces may
+    return one value.
+    """
+    returned = next(node for node in graph.graph.nodes if node.op == "output").args[0]
+    if isinstance(returned, list | tuple):
+        return call
+
+    def only(*inputs: object) -> object:
+        result = call(*inputs)
+        return result[0] if isinstance(result, list | tuple) else result
+
+    return only
+
+
+def _assembled(whole: fx.GraphModule, calls: dict[str, Callable[..., Any]]) -> Callable[..., Any]:
+    if set(calls) == {""}:
+        return calls[""]
+    for name, call in calls.items():
+        delattr(whole, name)
+        whole.__dict__[name] = call
+    run: Callable[..., Any] = whole
+    return run

@@ -1,0 +1,1 @@
+"""What runs models: operators, layers, warm-up."""
