@@ -56,6 +56,15 @@ def build(tree: Tree, command: str, **environ: str) -> Path:
     return made
 
 
+def without(program: str, path: str, folder: Path) -> str:
+    """A PATH with everything that is on another one but this program."""
+    folder.mkdir()
+    for file in (file for part in path.split(os.pathsep) for file in sorted(Path(part).glob("*"))):
+        if file.name != program and not (folder / file.name).is_symlink():
+            (folder / file.name).symlink_to(file)
+    return str(folder)
+
+
 @pytest.fixture(scope="module")
 def tree(tmp_path_factory: pytest.TempPathFactory) -> Tree:
     return checkout(tmp_path_factory.mktemp("setup") / "first")
@@ -123,7 +132,8 @@ def test_a_source_distribution_holds_what_a_build_needs(tree: Tree, tmp_path: Pa
         }
         assert {file for file in wanted if file.suffix != ".pyc"} == found
     again = Tree(root=unpacked, environ=tree.environ)
-    assert build(again, "wheel").name.endswith(".whl")
+    no_git = without("git", tree.environ["PATH"], tmp_path / "bin")
+    assert build(again, "wheel", PATH=no_git).name.endswith(".whl")
 
 
 def test_the_wheels_of_a_toolkit_are_required_only_where_there_is_none(
