@@ -126,5 +126,9 @@ def test_a_compiler_cache_is_used_where_there_is_one(tree: Tree, tmp_path: Path)
     path = os.pathsep.join([str(tmp_path), tree.environ["PATH"]])
     assert f"compiler cache  {cache}" in tree.configure(PATH=path).stdout
     assert f"{cache} " in tree.ninja("-t", "commands", "all").stdout
+    cache.unlink()
+    assert "compiler cache  none" in tree.configure(PATH=path).stdout, "uninstalled since"
+    cache.write_text('#!/bin/sh\nexec "$@"\n')
+    cache.chmod(0o755)
     chosen = tree.configure("-DCMAKE_CXX_COMPILER_LAUNCHER=", PATH=path)
     assert "compiler cache  none" in chosen.stdout
