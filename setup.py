@@ -54,7 +54,7 @@ class cmake_build_ext(build_ext):  # noqa: N801 - the name that precompiled inst
         cmake = find_tool("cmake")
         toolkit = require_toolkit(ROOT, os.environ, os.environ.get("DEEPGEMM_NVCC", ""))
         yield [
-            *(cmake, "--preset", "default"),
+            *(cmake, "--preset", "default", *(["--fresh"] if has_moved() else [])),
             f"-DVLLM_PYTHON_EXECUTABLE={getattr(sys, '_base_executable', sys.executable)}",
             f"-DDEEPGEMM_NVCC={keep(ROOT, toolkit.nvcc)}",
             f"-DDEEPGEMM_PYTHON_INTERPRETERS={os.environ.get('DEEPGEMM_PYTHON_INTERPRETERS', '')}",
@@ -112,6 +112,14 @@ def find_tool(name: str) -> str:
     except metadata.PackageNotFoundError:
         return name
     return str(brought[0].locate()) if brought else name
+
+
+def has_moved() -> bool:
+    """Whether the build folder came here with a copied or renamed checkout, which CMake refuses."""
+    cache = ROOT / "build" / "cmake" / "CMakeCache.txt"
+    lines = cache.read_text().splitlines() if cache.is_file() else []
+    homes = [line.partition("=")[2] for line in lines if line.startswith("CMAKE_HOME_DIRECTORY:")]
+    return any(Path(home).resolve() != ROOT for home in homes)
 
 
 def epoch() -> int:

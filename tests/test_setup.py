@@ -113,6 +113,19 @@ def test_the_build_folder_remembers_no_isolated_environment(tree: Tree) -> None:
     assert "VLLM_PYTHON_EXECUTABLE:UNINITIALIZED=/" in cache
 
 
+def test_a_checkout_that_was_copied_with_its_build_folder_builds(
+    tree: Tree, tmp_path: Path
+) -> None:
+    """CMake starts afresh there; what was compiled by relative paths stays."""
+    shutil.copytree(tree.root, tmp_path / "copy", ignore=shutil.ignore_patterns("dist"))
+    copied = Tree(root=tmp_path / "copy", environ=tree.environ)
+    build(copied, "wheel")
+    assert (
+        f"CMAKE_HOME_DIRECTORY:INTERNAL={copied.root}\n"
+        in (copied.build / "CMakeCache.txt").read_text()
+    )
+
+
 def test_a_source_distribution_holds_what_a_build_needs(tree: Tree, tmp_path: Path) -> None:
     """A wheel can be built from it: every file that the build reads is in it."""
     for wheel in (tree.root / "dist").glob("*"):
