@@ -55,7 +55,7 @@ def test_each_soabi_of_the_list_has_one_extension(tree: Tree, tmp_path: Path) ->
         fake_python(tmp_path, "cpython-398"),
         fake_python(tmp_path / "again", "cpython-397"),
     ]
-    listed = os.pathsep.join(map(str, paths))
+    listed = os.pathsep.join(["", *map(str, paths), ""])
     done = tree.configure(DEEPGEMM_PYTHON_INTERPRETERS=listed)
     assert "interpreters    cpython-397, cpython-398, abi3" in done.stdout
     assert "interpreters    cpython-397, cpython-398, abi3" in tree.configure().stdout
