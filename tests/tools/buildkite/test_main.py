@@ -104,6 +104,12 @@ def test_explain_says_file_and_rule(here: Checkout, capfd: pytest.CaptureFixture
         f"  src/x: in by 'src/' ({area})",
         f"  src/x: out by '!src/x' ({area})",
     ]
+    main(["explain", "b", "--diff", f"{first}..HEAD", "--json"])
+    matches = json.loads(capfd.readouterr().out)["matches"]
+    assert [(found["file"], (found["exclude"] or {}).get("text")) for found in matches] == [
+        ("other", None),
+        ("src/x", "!src/x"),
+    ]
 
 
 def test_list_says_what_a_file_runs(here: Checkout, capfd: pytest.CaptureFixture[str]) -> None:
