@@ -33,6 +33,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     if getattr(options, "steps", None) and (options.diff or options.file or options.nightly):
         parser.error("name the steps, or let --diff, --file or --nightly choose them")
+    if getattr(options, "jobs", 1) < 1:
+        parser.error(f"--jobs {options.jobs}: expected 1 or more")
     code: int = options.action(options)
     return code
 
