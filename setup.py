@@ -25,6 +25,7 @@ from tools.precompiled_install import (  # noqa: E402
     precompiled_version,
 )
 from tools.toolchain import keep, missing_requirements, require_toolkit  # noqa: E402
+from tools.turn import turn  # noqa: E402
 from tools.wheel.platform_tag import platform_tag  # noqa: E402
 from tools.wheel.reproducible import normalise  # noqa: E402
 
@@ -40,8 +41,9 @@ class cmake_build_ext(build_ext):  # noqa: N801 - the name that precompiled inst
     def run(self) -> None:
         """Configure, build and install; the build folder persists, so that this is incremental."""
         in_checkout = self.inplace or self.editable_mode
-        path = os.pathsep.join([str(Path(find_tool("ninja")).parent), os.environ.get("PATH", "")])
-        environ = {**os.environ, "PATH": path}
+        ninja = Path(find_tool("ninja"))
+        brought = [str(ninja.parent)] if ninja.is_absolute() else []
+        environ = {**os.environ, "PATH": os.pathsep.join([*brought, os.environ.get("PATH", "")])}
         for command in self.commands(ROOT if in_checkout else Path(self.build_lib).resolve()):
             code = subprocess.run(command, cwd=ROOT, env=environ, check=False).returncode
             if code:
@@ -52,7 +54,7 @@ class cmake_build_ext(build_ext):  # noqa: N801 - the name that precompiled inst
         cmake = find_tool("cmake")
         toolkit = require_toolkit(ROOT, os.environ, os.environ.get("DEEPGEMM_NVCC", ""))
         yield [
-            *(cmake, "--preset", "default"),
+            *(cmake, "--preset", "default", *(["--fresh"] if has_moved() else [])),
             f"-DVLLM_PYTHON_EXECUTABLE={getattr(sys, '_base_executable', sys.executable)}",
             f"-DDEEPGEMM_NVCC={keep(ROOT, toolkit.nvcc)}",
             f"-DDEEPGEMM_PYTHON_INTERPRETERS={os.environ.get('DEEPGEMM_PYTHON_INTERPRETERS', '')}",
@@ -112,23 +114,34 @@ def find_tool(name: str) -> str:
     return str(brought[0].locate()) if brought else name
 
 
+def has_moved() -> bool:
+    """Whether the build folder came here with a copied or renamed checkout, which CMake refuses."""
+    cache = ROOT / "build" / "cmake" / "CMakeCache.txt"
+    lines = cache.read_text().splitlines() if cache.is_file() else []
+    homes = [line.partition("=")[2] for line in lines if line.startswith("CMAKE_HOME_DIRECTORY:")]
+    return any(Path(home).resolve() != ROOT for home in homes)
+
+
 def epoch() -> int:
     """Return the time of the sources: SOURCE_DATE_EPOCH, else the commit's, else a constant."""
     if "SOURCE_DATE_EPOCH" in os.environ:
         return int(os.environ["SOURCE_DATE_EPOCH"])
-    command = ["git", "log", "-1", "--format=%ct"]
+    git = shutil.which("git")
+    if git is None or not (ROOT / ".git").exists():
+        return EPOCH_OF_AN_ARCHIVE
+    command = [git, "log", "-1", "--format=%ct"]
     answer = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    in_git = (ROOT / ".git").exists() and answer.returncode == 0
-    return int(answer.stdout) if in_git else EPOCH_OF_AN_ARCHIVE
+    return int(answer.stdout) if answer.returncode == 0 else EPOCH_OF_AN_ARCHIVE
 
 
 build_command = precompiled_build_ext if PRECOMPILED else cmake_build_ext
 try:
-    setup(
-        version=precompiled_version(VERSION) if PRECOMPILED else VERSION,
-        ext_modules=[Extension("vllm.third_party.deep_gemm._C", sources=[])],
-        cmdclass={"build_ext": build_command, "bdist_wheel": abi3_wheel},
-        setup_requires=[] if PRECOMPILED else missing_requirements(ROOT, os.environ),
-    )
+    with turn(ROOT / "build" / ".setup.lock"):  # CMake's folder and setuptools' trees are shared
+        setup(
+            version=precompiled_version(VERSION) if PRECOMPILED else VERSION,
+            ext_modules=[Extension("vllm.third_party.deep_gemm._C", sources=[])],
+            cmdclass={"build_ext": build_command, "bdist_wheel": abi3_wheel},
+            setup_requires=[] if PRECOMPILED else missing_requirements(ROOT, os.environ),
+        )
 except ToolError as error:
     raise SystemExit(f"error: {error}") from None

@@ -56,6 +56,15 @@ def build(tree: Tree, command: str, **environ: str) -> Path:
     return made
 
 
+def without(program: str, path: str, folder: Path) -> str:
+    """A PATH with everything that is on another one but this program."""
+    folder.mkdir()
+    for file in (file for part in path.split(os.pathsep) for file in sorted(Path(part).glob("*"))):
+        if file.name != program and not (folder / file.name).is_symlink():
+            (folder / file.name).symlink_to(file)
+    return str(folder)
+
+
 @pytest.fixture(scope="module")
 def tree(tmp_path_factory: pytest.TempPathFactory) -> Tree:
     return checkout(tmp_path_factory.mktemp("setup") / "first")
@@ -104,6 +113,19 @@ def test_the_build_folder_remembers_no_isolated_environment(tree: Tree) -> None:
     assert "VLLM_PYTHON_EXECUTABLE:UNINITIALIZED=/" in cache
 
 
+def test_a_checkout_that_was_copied_with_its_build_folder_builds(
+    tree: Tree, tmp_path: Path
+) -> None:
+    """CMake starts afresh there; what was compiled by relative paths stays."""
+    shutil.copytree(tree.root, tmp_path / "copy", ignore=shutil.ignore_patterns("dist"))
+    copied = Tree(root=tmp_path / "copy", environ=tree.environ)
+    build(copied, "wheel")
+    assert (
+        f"CMAKE_HOME_DIRECTORY:INTERNAL={copied.root}\n"
+        in (copied.build / "CMakeCache.txt").read_text()
+    )
+
+
 def test_a_source_distribution_holds_what_a_build_needs(tree: Tree, tmp_path: Path) -> None:
     """A wheel can be built from it: every file that the build reads is in it."""
     for wheel in (tree.root / "dist").glob("*"):
@@ -123,7 +145,8 @@ def test_a_source_distribution_holds_what_a_build_needs(tree: Tree, tmp_path: Pa
         }
         assert {file for file in wanted if file.suffix != ".pyc"} == found
     again = Tree(root=unpacked, environ=tree.environ)
-    assert build(again, "wheel").name.endswith(".whl")
+    no_git = without("git", tree.environ["PATH"], tmp_path / "bin")
+    assert build(again, "wheel", PATH=no_git).name.endswith(".whl")
 
 
 def test_the_wheels_of_a_toolkit_are_required_only_where_there_is_none(

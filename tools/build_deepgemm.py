@@ -27,6 +27,7 @@ from tools.interpreters.__main__ import describe, report
 from tools.interpreters.prepare import Plan as InterpreterPlan
 from tools.interpreters.prepare import plan_interpreters, prepare_interpreters
 from tools.interpreters.uv import find_uv
+from tools.turn import turn
 from tools.wheel.audit import audit_wheel
 from tools.wheel.import_check import ImportRow, check_imports
 
@@ -39,6 +40,12 @@ class WheelBuildError(ToolError):
     """Mend what the compiler or the build backend complained about, above."""
 
     exit_code: ClassVar[int] = 33
+
+
+class OutRefusedError(ToolError):
+    """Choose another folder for the wheel."""
+
+    exit_code: ClassVar[int] = 35
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,8 +120,9 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 def make_plan(options: argparse.Namespace, environ: Mapping[str, str]) -> Plan:
     """Decide what to build for and how; change nothing.
 
-    Raises: the errors of tools.interpreters that a plan can meet.
+    Raises: OutRefusedError, and the errors of tools.interpreters that a plan can meet.
     """
+    check_out(options.out.absolute())
     plan = plan_interpreters(
         options.python,
         requires_python=read_requires_python(ROOT / "pyproject.toml"),
@@ -132,14 +140,34 @@ def make_plan(options: argparse.Namespace, environ: Mapping[str, str]) -> Plan:
     )
 
 
+def check_out(out: Path) -> None:
+    """Refuse a folder that cannot be written, before minutes of work go into its wheel.
+
+    Raises: OutRefusedError.
+    """
+    there = next(folder for folder in (out, *out.parents) if os.path.lexists(folder))
+    if not (there.is_dir() and os.access(there, os.W_OK | os.X_OK)):
+        found = "no permission to write" if there.is_dir() else "a file"
+        raise OutRefusedError(
+            f"--out {out}: expected a folder that can be written, found {found} at {there}; "
+            "name another"
+        )
+
+
 def execute(plan: Plan, environ: Mapping[str, str]) -> Built:
     """Carry the plan out, step by step; nothing reaches `out` before every audit has passed.
 
     Raises: the error of the first step that fails.
     """
+    # The bare environments are shared: another build's wheel must not be imported for ours.
+    with turn(BUILD / ".build_deepgemm.lock"):
+        return build_and_publish(plan, environ)
+
+
+def build_and_publish(plan: Plan, environ: Mapping[str, str]) -> Built:
+    """Go through the steps; the caller sees to it that nobody else does."""
     prepared = prepare_interpreters(plan.interpreters, strict=plan.strict, environ=environ)
     report(prepared)
-    BUILD.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="wheel-", dir=BUILD) as folder:
         with console.step("build the wheel"):
             started_ns = time.time_ns()

@@ -55,7 +55,7 @@ def test_each_soabi_of_the_list_has_one_extension(tree: Tree, tmp_path: Path) ->
         fake_python(tmp_path, "cpython-398"),
         fake_python(tmp_path / "again", "cpython-397"),
     ]
-    listed = os.pathsep.join(map(str, paths))
+    listed = os.pathsep.join(["", *map(str, paths), ""])
     done = tree.configure(DEEPGEMM_PYTHON_INTERPRETERS=listed)
     assert "interpreters    cpython-397, cpython-398, abi3" in done.stdout
     assert "interpreters    cpython-397, cpython-398, abi3" in tree.configure().stdout
@@ -126,5 +126,9 @@ def test_a_compiler_cache_is_used_where_there_is_one(tree: Tree, tmp_path: Path)
     path = os.pathsep.join([str(tmp_path), tree.environ["PATH"]])
     assert f"compiler cache  {cache}" in tree.configure(PATH=path).stdout
     assert f"{cache} " in tree.ninja("-t", "commands", "all").stdout
+    cache.unlink()
+    assert "compiler cache  none" in tree.configure(PATH=path).stdout, "uninstalled since"
+    cache.write_text('#!/bin/sh\nexec "$@"\n')
+    cache.chmod(0o755)
     chosen = tree.configure("-DCMAKE_CXX_COMPILER_LAUNCHER=", PATH=path)
     assert "compiler cache  none" in chosen.stdout

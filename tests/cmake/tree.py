@@ -10,12 +10,13 @@ import textwrap
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.scripts import python_script
+
 ROOT = Path(__file__).resolve().parents[2]
 COPIED = ("CMakeLists.txt", "CMakePresets.json", "VERSION", "cmake", "tools")
 
 # Answers what the tools ask; writes what ninja reads: a cubin of its arguments, a depfile.
-FAKE_NVCC = f"""\
-#!{sys.executable}
+FAKE_NVCC = """\
 import pathlib, re, sys
 
 here = pathlib.Path(__file__).resolve().parent
@@ -23,7 +24,7 @@ arguments = sys.argv[1:]
 if "--version" in arguments:
     sys.exit(print("Cuda compilation tools, release 13.0, V13.0.88"))
 if "--dryrun" in arguments:
-    sys.exit(print(f'#$ INCLUDES="-I{{here}}"', file=sys.stderr))
+    sys.exit(print(f'#$ INCLUDES="-I{here}"', file=sys.stderr))
 
 def value(flag):
     return arguments[arguments.index(flag) + 1]
@@ -45,7 +46,7 @@ print("ptxas info    : Used 168 registers", file=sys.stderr)
 definitions = [argument for argument in arguments if argument.startswith("-D")]
 pathlib.Path(value("-o")).write_text(" ".join(definitions) + text)
 names = " ".join(map(str, files))
-pathlib.Path(value("-MF")).write_text(f"{{value('-o')}}: {{names}}\\n")
+pathlib.Path(value("-MF")).write_text(f"{value('-o')}: {names}\\n")
 """
 
 
@@ -121,11 +122,9 @@ class Tree:
 def lay_out(folder: Path) -> Tree:
     """Write a miniature and the nvcc beside it."""
     tools, root = folder / "tools", folder / "checkout"
-    tools.mkdir()
     root.mkdir()
+    python_script(tools / "nvcc", FAKE_NVCC)
     (tools / "cuda.h").touch()
-    (tools / "nvcc").write_text(FAKE_NVCC)
-    (tools / "nvcc").chmod(0o755)
     for name in COPIED:
         copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy2
         copy(ROOT / name, root / name)

@@ -9,13 +9,21 @@ from pathlib import Path
 import pytest
 
 from tools import build_deepgemm, console
-from tools.build_deepgemm import WheelBuildError, build, main, make_plan, parse, publish
+from tools.build_deepgemm import (
+    OutRefusedError,
+    WheelBuildError,
+    build,
+    main,
+    make_plan,
+    parse,
+    publish,
+)
 from tools.errors import ToolError
 from tools.interpreters.uv import find_uv
 
 FAKE_UV = """\
 #!/bin/sh
-[ "$1" = build ] || exec {real} "$@"
+[ "$1" = build ] || exec '{real}' "$@"
 # As `uv build`: writes a wheel into the folder after --out-dir, and says what it was told.
 while [ "$1" != --out-dir ]; do shift; done
 echo "interpreters=$DEEPGEMM_PYTHON_INTERPRETERS jobs=$CMAKE_BUILD_PARALLEL_LEVEL" >> {log}
@@ -123,3 +131,12 @@ def test_a_build_without_steps_draws_nothing(
     with pytest.raises(console.Skip):
         build_deepgemm.draw_timeline(started_ns=51)
     assert (tmp_path / "timeline.svg").read_text() == drawn
+
+
+def test_a_folder_that_cannot_be_written_is_refused_before_the_build(tmp_path: Path) -> None:
+    """A plan already says so: here a file stands where a folder would have to be."""
+    (tmp_path / "file").touch()
+    environ = fake_uv(tmp_path)
+    with pytest.raises(OutRefusedError, match=f"found a file at {tmp_path}/file"):
+        main(["--out", str(tmp_path / "file" / "dist")], environ)
+    assert not (tmp_path / "log").exists()

@@ -33,6 +33,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     if getattr(options, "steps", None) and (options.diff or options.file or options.nightly):
         parser.error("name the steps, or let --diff, --file or --nightly choose them")
+    if getattr(options, "jobs", 1) < 1:
+        parser.error(f"--jobs {options.jobs}: expected 1 or more")
     code: int = options.action(options)
     return code
 
@@ -72,7 +74,8 @@ def _explain(options: argparse.Namespace) -> int:
     wanted = selection.find(areas.steps, options.step)
     decision = next(d for d in _decisions(options, areas) if d.step.key == wanted.key)
     if options.json:
-        print(json.dumps(_decision_json(decision), indent=2))
+        rules = [asdict(match) for match in decision.matches]
+        print(json.dumps({**_decision_json(decision), "matches": rules}, indent=2))
         return 0
     print(f"{wanted.key}: {'runs' if decision.chosen else 'passed'}: {decision.because}")
     for match in decision.matches:
@@ -111,7 +114,8 @@ def _interrupted(*_: object) -> None:
 
 def _emit(options: argparse.Namespace) -> int:
     chosen = [d.step for d in _decisions(options, _checked(options.root)) if d.chosen]
-    text = json.dumps(emit.pipeline(chosen), indent=2) if options.json else emit.as_yaml(chosen)
+    as_json = json.dumps(emit.pipeline(chosen), indent=2) + "\n"
+    text = as_json if options.json else emit.as_yaml(chosen)
     if options.output is None:
         print(text, end="")
         return 0

@@ -103,6 +103,8 @@ def find_error(soabi: str, include: str, platinclude: str) -> str:
     """Say why no extension can be compiled for this interpreter; "" when one can."""
     if sys.implementation.name != "cpython":
         return f"it is {sys.implementation.name}, not CPython"
+    if sysconfig.get_config_var("Py_GIL_DISABLED"):
+        return "it is free-threaded, and extensions need the usual build"
     if not soabi:
         return "sysconfig names no SOABI"
     if not include:

@@ -151,8 +151,6 @@ def _ask_all(
 def _why_not(interpreter: Interpreter, requires_python: str) -> str:
     if interpreter.error:
         return interpreter.error
-    if interpreter.free_threaded:
-        return f"free-threaded: not what {interpreter.series} means"
     if interpreter.prerelease:
         return f"a prerelease, {interpreter.version}: not what {interpreter.series} means"
     if not admits(requires_python, interpreter.version):

@@ -12,7 +12,7 @@ struct Fp8GemmOperands {
   TensorView b;        // (n, k) e4m3
   TensorView scale_b;  // (ceil(n / 128), ceil(k / 128)) f32, any strides
   TensorView d;        // (m, n) bf16 or f32
-  TensorView c;        // of d's type and shape; data and shape null where there is none
+  TensorView c;        // of d's type and shape; read only where has_c says so
   bool has_c;
 };
 

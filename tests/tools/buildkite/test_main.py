@@ -104,6 +104,12 @@ def test_explain_says_file_and_rule(here: Checkout, capfd: pytest.CaptureFixture
         f"  src/x: in by 'src/' ({area})",
         f"  src/x: out by '!src/x' ({area})",
     ]
+    main(["explain", "b", "--diff", f"{first}..HEAD", "--json"])
+    matches = json.loads(capfd.readouterr().out)["matches"]
+    assert [(found["file"], (found["exclude"] or {}).get("text")) for found in matches] == [
+        ("other", None),
+        ("src/x", "!src/x"),
+    ]
 
 
 def test_list_says_what_a_file_runs(here: Checkout, capfd: pytest.CaptureFixture[str]) -> None:
@@ -158,3 +164,11 @@ def test_a_stopped_run_stops_its_step(here: Checkout) -> None:
         tool.send_signal(signal.SIGTERM)
         assert tool.wait(30) == 130
     assert not is_running(int((here.root / "pid").read_text()))
+
+
+def test_no_job_at_once_is_refused(here: Checkout, capfd: pytest.CaptureFixture[str]) -> None:
+    """The message names the value; nothing runs one job at a time instead."""
+    with pytest.raises(SystemExit):
+        main(["run", "a", "--jobs", "0"])
+    assert "--jobs 0: expected 1 or more" in capfd.readouterr().err
+    assert not (here.root / "a").exists()

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 
 import pytest
 
+from tests.scripts import python_script
 from tests.tools.interpreters.fakes import UV, FakePython, script
 from tools.interpreters.facts import Interpreter
 from tools.interpreters.places import Places
-
-PYTHON = sys.executable
 
 
 @pytest.fixture
@@ -50,7 +48,7 @@ def fake_python(tmp_path: Path) -> FakePython:
 @pytest.fixture
 def fake_uv(tmp_path: Path) -> Path:
     """Write a uv that makes links for venvs and installs what lies in `store`; it logs."""
-    return script(tmp_path / "uvbin" / "uv", UV.format(python=PYTHON), shebang="")
+    return python_script(tmp_path / "uvbin" / "uv", UV)
 
 
 @pytest.fixture

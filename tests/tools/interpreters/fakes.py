@@ -11,12 +11,12 @@ from tools.interpreters.facts import Interpreter
 
 FakePython = Callable[..., Interpreter]
 
-UV = """#!{python} -IS
+UV = """\
 import json, os, pathlib, shutil, subprocess, sys, time
 arguments = sys.argv[1:]
 here = pathlib.Path(__file__).parent
 with open(here / "uv.log", "a") as log:
-    print(json.dumps({{"arguments": arguments, "environ": dict(os.environ)}}), file=log)
+    print(json.dumps({"arguments": arguments, "environ": dict(os.environ)}), file=log)
 if "dir" in arguments:
     print(here / "managed")
 elif "install" in arguments:
@@ -40,10 +40,10 @@ elif "venv" in arguments:
 """
 
 
-def script(path: Path, body: str, shebang: str = "#!/bin/sh\n") -> Path:
-    """Write an executable file."""
+def script(path: Path, body: str) -> Path:
+    """Write an executable file for the shell."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(shebang + body)
+    path.write_text("#!/bin/sh\n" + body)
     path.chmod(0o755)
     return path
 

@@ -172,3 +172,10 @@ def test_the_facts_survive_the_way_through_the_value_type() -> None:
     """Interpreter reads what probe.py prints and writes the same object."""
     known = run_probe(sys.executable)
     assert Interpreter.parse(json.dumps(known)).to_json() == known
+
+
+def test_a_free_threaded_python_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It has no limited API, and the wheel promises it no extension."""
+    monkeypatch.setattr(sysconfig, "get_config_var", {"Py_GIL_DISABLED": 1}.get)
+    said = probe.find_error("cpython-313t-x86_64-linux-gnu", "/include", "/include")
+    assert said.startswith("it is free-threaded")

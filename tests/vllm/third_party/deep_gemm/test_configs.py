@@ -82,3 +82,13 @@ def test_importing_it_imports_no_torch() -> None:
     command = [sys.executable, "-c", code]
     done = subprocess.run(command, cwd=root, check=True, capture_output=True, text=True)
     assert done.stdout.strip() == "False"
+
+
+def test_a_reader_that_stops_early_is_no_error() -> None:
+    """The table ends where the reader does, without a traceback."""
+    command = [sys.executable, "-u", "-m", "vllm.third_party.deep_gemm"]
+    shown = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert shown.stdout is not None
+    shown.stdout.close()
+    _, said = shown.communicate()
+    assert said == b""
