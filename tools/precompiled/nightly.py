@@ -23,7 +23,7 @@ from tools.precompiled.transport import NotThere, Transport, redacted
 PACKAGE = "vllm"
 NIGHTLY = "nightly"
 ANCESTORS = 200
-SHA = re.compile(r"[0-9a-f]{40}")
+SHA = re.compile(r"[0-9a-f]{40}", re.I)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,7 +83,7 @@ def find_nightly(
     not known here.
     """
     search = Search(source=source, tags=tags, transport=transport)
-    if source.value == NIGHTLY:
+    if source.value.lower() == NIGHTLY:
         found = search.wheel(NIGHTLY)
         if found is None:
             raise _nothing(search, [NIGHTLY], "")
@@ -121,7 +121,7 @@ def _commit(named: str, checkout: Checkout) -> str:
     """
     if not checkout.has_git:
         if SHA.fullmatch(named):
-            return named
+            return named.lower()
         raise GitRefusedError(
             f"{COMMIT}={named}: without git, expected `{NIGHTLY}` or all 40 digits"
         )
@@ -136,7 +136,7 @@ def _commit(named: str, checkout: Checkout) -> str:
         return git(checkout.root, "rev-parse", "--verify", f"{named or 'HEAD'}^{{commit}}").strip()
     except GitRefusedError:
         if SHA.fullmatch(named):
-            return named
+            return named.lower()
         raise NoWheelError(
             f"{COMMIT}={named}: expected `{NIGHTLY}` or a commit of this clone; git fetch it first"
         ) from None

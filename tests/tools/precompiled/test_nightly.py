@@ -13,7 +13,7 @@ from tests.tools.precompiled.wheels import commit, git
 from tools.precompiled.checkout import Checkout
 from tools.precompiled.errors import GitRefusedError, NoSourceError, NoWheelError
 from tools.precompiled.nightly import find_nightly
-from tools.precompiled.source import Location, Source
+from tools.precompiled.source import BASE_URL, Location, Source
 from tools.precompiled.transport import Transport
 
 TAGS = (Tag("cp38", "abi3", "manylinux_2_24_x86_64"),)
@@ -221,3 +221,12 @@ def test_a_base_url_of_another_scheme_is_refused() -> None:
     """Only what the transport speaks."""
     with pytest.raises(NoSourceError, match="expected an http or https URL"):
         Source.parse(None, {"VLLM_PRECOMPILED_WHEEL_BASE_URL": "s3://bucket"})
+
+
+def test_a_name_of_a_commit_keeps_its_case(server: WheelServer, checkout: Path) -> None:
+    """HEAD and branches are names too; only the word nightly is known in any case."""
+    publish(server, commit(checkout, "head"))
+    publish(server, "nightly")
+    named = Source.parse(None, {"VLLM_PRECOMPILED_WHEEL_COMMIT": "HEAD", BASE_URL: server.url()})
+    assert find(server, checkout, named.value).place == find(server, checkout, "").place
+    assert "newest" in find(server, checkout, "Nightly").said
