@@ -27,7 +27,7 @@ from tools.precompiled.index import find_on_index
 from tools.precompiled.index_settings import index_urls
 from tools.precompiled.manifest import STATE, manifest_path, read_manifest
 from tools.precompiled.nightly import find_nightly
-from tools.precompiled.plan import SHARED_OBJECT, THERE_ALREADY, Plan, Planner
+from tools.precompiled.plan import SHARED_OBJECT, Plan, Planner
 from tools.precompiled.source import Location, Source, check_tags, locate_wheel
 from tools.precompiled.store import Store
 from tools.precompiled.transition import Facts, next_change
@@ -104,7 +104,7 @@ class Installer:
         notes = (recovered, location.said, unknown if wanted and not self.host.torch else "")
         return Report(
             wheel=location.filename,
-            files=tuple(decision.member.path for decision in plan.of("wanted")),
+            files=plan.in_place,
             written=tuple(decision.member.path for decision in plan.to_write),
             removed=plan.stale,
             left=plan.left,
@@ -159,7 +159,7 @@ class Installer:
         """Return a plan without conflicts that wants something."""
         plan = self._plan(request, directory)
         plan.check()
-        if not plan.of("wanted") and not any(d.reason == THERE_ALREADY for d in plan.decisions):
+        if not plan.in_place:
             selected = f" and {', '.join(request.patterns)} selects" if request.patterns else ""
             raise NoWheelError(
                 f"{location.filename}: holds nothing that this checkout wants{selected}; "
