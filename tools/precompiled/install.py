@@ -114,12 +114,13 @@ class Installer:
         )
 
     def remove(self) -> Report | None:
-        """Restore the state before the first install; None where nothing is installed."""
+        """Restore the state before the first install; None where there was nothing to do."""
         start = time.monotonic()
         with exclusive(self.root, self.disk) as recovered:
             manifest = read_manifest(self.root)
             if manifest is None:
-                return None
+                self._forget_state()
+                return Report(wheel="no wheel", notes=(recovered,)) if recovered else None
             plan = Planner(checkout=Checkout.at(self.root), manifest=manifest).plan((), "")
             change = next_change(self.root, manifest, plan, self.store.content, Facts())
             if change is not None:
@@ -142,7 +143,8 @@ class Installer:
             indexes = index_urls()
             return find_on_index(source.value, indexes, self.tags, self.transport, self.store)
         if source.kind == "commit":
-            return find_nightly(source, Checkout.at(self.root), self.tags, self.transport)
+            checkout = Checkout.at(self.root)
+            return find_nightly(source, checkout, self.tags, self.transport, self.store)
         location = locate_wheel(source.value)
         check_tags(location.filename, self.tags)
         return location
