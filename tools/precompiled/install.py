@@ -21,7 +21,7 @@ from tools.precompiled.archive import Directory
 from tools.precompiled.checkout import Checkout
 from tools.precompiled.compatibility import Comparison, Host, Library, torch_requirement
 from tools.precompiled.disk import Disk
-from tools.precompiled.errors import NoWheelError
+from tools.precompiled.errors import NotWrittenError, NoWheelError
 from tools.precompiled.fetch import Fetcher
 from tools.precompiled.index import find_on_index
 from tools.precompiled.index_settings import index_urls
@@ -219,6 +219,16 @@ def exclusive(root: Path, disk: Disk) -> Iterator[str]:
     handle = os.open(root, os.O_RDONLY | os.O_DIRECTORY)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX)
-        yield recover(root, disk)
+        yield _recovered(root, disk)
     finally:
         os.close(handle)
+
+
+def _recovered(root: Path, disk: Disk) -> str:
+    try:
+        return recover(root, disk)
+    except OSError as error:
+        raise NotWrittenError(
+            f"{error.filename or root}: {error.strerror}; an install that was interrupted is not "
+            "undone yet; make room or make the folder writable, then run the command again"
+        ) from None

@@ -229,6 +229,21 @@ def test_a_folder_that_cannot_be_written_is_one_error(
     assert len(installer.install(ask(wheel)).written) == 3
 
 
+def test_a_read_only_checkout_is_one_error(installer: Installer, wheel: Path) -> None:
+    """Where nothing could be written, nothing has to be undone, and the message says so."""
+
+    def refuse(count: int, effect: str, path: Path) -> None:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS), str(path))
+
+    refused = replace(installer, disk=Announcing(refuse))
+    with pytest.raises(NotWrittenError, match="the state before was restored"):
+        refused.install(ask(wheel))
+    assert run_killed(installer, wheel, 12)
+    assert is_interrupted(installer.root)
+    with pytest.raises(NotWrittenError, match="not undone yet"):
+        refused.remove()
+
+
 def test_a_cache_that_changes_while_it_is_copied_is_found_out(
     installer: Installer, checkout: Path, wheel: Path
 ) -> None:
