@@ -52,6 +52,16 @@ def test_a_wheel_holds_the_precompiled_binaries_and_our_sources(
     assert not (tree.root / "build" / "cmake").exists()
 
 
+def test_a_wheel_holds_binaries_that_were_in_the_checkout_before(
+    tree: Tree, settings: dict[str, str]
+) -> None:
+    """The same bytes from a build here are nothing to install, and still belong into the wheel."""
+    with zipfile.ZipFile(settings["VLLM_PRECOMPILED_WHEEL_LOCATION"]) as archive:
+        archive.extract(LIBRARY, tree.root)
+    with zipfile.ZipFile(build(tree, "wheel", **settings)) as archive:
+        assert LIBRARY in archive.namelist()
+
+
 def test_an_editable_install_puts_them_beside_their_python_files(
     tree: Tree, settings: dict[str, str]
 ) -> None:

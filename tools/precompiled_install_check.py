@@ -158,8 +158,8 @@ def _make_scratch(folder: Path, wheel: str, members: Sequence[str], more: Sequen
     python = venv / "bin" / "python"
     uv = str(find_uv(os.environ))
     _run([uv, "venv", "-q", "--python", sys.executable, str(venv)], cwd=folder)
-    # The build requirements that a precompiled install has: it compiles nothing.
-    needs = ["setuptools", "packaging", *more]
+    # The build requirements that a precompiled install has, which compiles nothing; our commands'.
+    needs = ["setuptools", "packaging", "rich", *more]
     _run([uv, "pip", "install", "-q", "-p", str(python), *needs], cwd=folder)
     path = Path(wheel)
     settings = {
@@ -209,7 +209,7 @@ def _install(scratch: Scratch, more: Mapping[str, str] | None = None) -> str:
 def _precompiled(scratch: Scratch, command: str) -> subprocess.CompletedProcess[str]:
     """Run one of our own commands on the clone."""
     return subprocess.run(
-        [sys.executable, "-m", "tools.precompiled", command, "--json"],
+        [str(scratch.python), "-m", "tools.precompiled", command, "--json"],
         cwd=scratch.clone,
         env=scratch.environment,
         capture_output=True,

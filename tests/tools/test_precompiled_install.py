@@ -157,6 +157,16 @@ def test_the_command_line_speaks_plainly(
         assert words in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("command", ["status", "verify", "remove"])
+def test_a_checkout_that_is_not_there_is_an_error(
+    command: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A mistyped folder is not one where nothing is installed."""
+    with pytest.raises(SystemExit, match="2"):
+        run([command, "--checkout", str(tmp_path / "nowhere")], tmp_path, read_library)
+    assert "nowhere: expected a folder" in capsys.readouterr().err
+
+
 def test_the_package_runs_as_a_module(checkout: Path) -> None:
     """`python -m tools.precompiled` is the command, and an error is one line and its exit code."""
     root = Path(precompiled_install.__file__).parents[1]

@@ -14,7 +14,7 @@ from tests.tools.precompiled.wheels import make_wheel
 from tools import precompiled_install_check
 from tools.place_binaries import NoWheelError
 from tools.precompiled_import_probe import module_name, strange
-from tools.precompiled_install_check import CheckFailedError, Outcome, main
+from tools.precompiled_install_check import CheckFailedError, Outcome, Scratch, main
 
 PROBE = precompiled_install_check.PROBE
 
@@ -61,6 +61,18 @@ def test_an_outcome_keeps_what_failed() -> None:
     outcome.expect("that", False, "changed: a.py")
     assert outcome.rows == [("this", "ok"), ("that", "FAIL")]
     assert outcome.findings == ["that: changed: a.py"]
+
+
+def test_the_clone_is_verified_by_the_interpreter_that_it_was_installed_for(
+    tmp_path: Path,
+) -> None:
+    """A torch beside the check is not the one that the binaries meet."""
+    python = tmp_path / "python"
+    python.write_text('#!/bin/sh\necho "bare: $@"\n')
+    python.chmod(0o755)
+    scratch = Scratch(clone=tmp_path, python=python, settings={})
+    said = precompiled_install_check._precompiled(scratch, "verify").stdout
+    assert said.startswith("bare: -m tools.precompiled verify")
 
 
 def test_without_a_wheel_the_check_says_how_to_get_one(

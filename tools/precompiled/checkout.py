@@ -177,7 +177,8 @@ def _run_git(root: Path, *arguments: str, text: str = "") -> subprocess.Complete
         ["git", "-C", str(root), *arguments],
         input=text,
         capture_output=True,
-        text=True,
+        encoding="utf-8",
+        errors="surrogateescape",  # as Path does: git's names are bytes
         check=False,
         env=environment,
     )

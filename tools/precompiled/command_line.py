@@ -26,8 +26,11 @@ Reader = Callable[[Path], Library]
 
 def run(arguments: Sequence[str] | None, root: Path, read_library: Reader) -> int:
     """Run the command that the arguments name and return its exit code."""
-    options = _parser(root).parse_args(arguments)
+    parser = _parser(root)
+    options = parser.parse_args(arguments)
     root = options.checkout.resolve()
+    if not root.is_dir():
+        parser.error(f"--checkout {root}: expected a folder, found none")
     if options.command == "status":
         return _show_status(status(root), options.json)
     if options.command == "verify":

@@ -76,14 +76,17 @@ class Disk:
 
     def delete(self, path: Path) -> None:
         """Delete the file where it is there."""
-        self.announce("delete", path)
-        path.unlink(missing_ok=True)
+        # A read-only file system refuses even to delete what is not there.
+        if os.path.lexists(path):
+            self.announce("delete", path)
+            path.unlink(missing_ok=True)
 
     def drop_folder(self, path: Path) -> None:
         """Delete the folder where it is there and empty."""
-        self.announce("drop_folder", path)
-        with suppress(OSError):
-            path.rmdir()
+        if path.is_dir():
+            self.announce("drop_folder", path)
+            with suppress(OSError):
+                path.rmdir()
 
     def sync_folder(self, path: Path) -> None:
         """Make the names in a folder durable."""

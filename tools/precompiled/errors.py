@@ -44,7 +44,9 @@ class ConflictError(ToolError):
 
 
 class NotWrittenError(ToolError):
-    """The file system refused a write; the state before was restored."""
+    """The file system refused a write, to the checkout (its state before was restored) or the
+    cache.
+    """
 
     exit_code: ClassVar[int] = 46
 

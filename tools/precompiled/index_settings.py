@@ -10,6 +10,7 @@ import re
 import shutil
 import subprocess
 import sys
+from ast import literal_eval
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from typing import Any
 from tools.precompiled.errors import UnreachableError
 
 DEFAULT_IN_HELP = re.compile(r"default:?\s+<?(https?://[^\s>)]+)")
-PIP_SETTING = re.compile(r"^(?:global|install|download|:env:)\.(extra-)?index-url='(.*)'$", re.M)
+PIP_SETTING = re.compile(r"^(?:global|install|download|:env:)\.(extra-)?index-url=(['\"].*)$", re.M)
 
 
 def index_urls(environment: Mapping[str, str] = os.environ) -> tuple[str, ...]:
@@ -56,7 +57,8 @@ def _of_uv(settings: Mapping[str, Any]) -> list[tuple[bool, str]]:
 
 def _of_pip() -> list[tuple[bool, str]]:
     settings = PIP_SETTING.findall(_said(_pip(), "config", "list"))
-    return [(bool(extra), url) for extra, value in settings for url in value.split()]
+    # pip prints Python literals: a list over several lines has \n in it.
+    return [(bool(extra), url) for extra, value in settings for url in literal_eval(value).split()]
 
 
 def _toml(file: Path) -> Mapping[str, Any]:

@@ -21,13 +21,13 @@ from tools.precompiled.archive import Directory
 from tools.precompiled.checkout import Checkout
 from tools.precompiled.compatibility import Comparison, Host, Library, torch_requirement
 from tools.precompiled.disk import Disk
-from tools.precompiled.errors import NoWheelError
+from tools.precompiled.errors import NotWrittenError, NoWheelError
 from tools.precompiled.fetch import Fetcher
 from tools.precompiled.index import find_on_index
 from tools.precompiled.index_settings import index_urls
 from tools.precompiled.manifest import STATE, manifest_path, read_manifest
 from tools.precompiled.nightly import find_nightly
-from tools.precompiled.plan import SHARED_OBJECT, THERE_ALREADY, Plan, Planner
+from tools.precompiled.plan import SHARED_OBJECT, Plan, Planner
 from tools.precompiled.source import Location, Source, check_tags, locate_wheel
 from tools.precompiled.store import Store
 from tools.precompiled.transition import Facts, next_change
@@ -104,7 +104,7 @@ class Installer:
         notes = (recovered, location.said, unknown if wanted and not self.host.torch else "")
         return Report(
             wheel=location.filename,
-            files=tuple(decision.member.path for decision in plan.of("wanted")),
+            files=plan.in_place,
             written=tuple(decision.member.path for decision in plan.to_write),
             removed=plan.stale,
             left=plan.left,
@@ -114,12 +114,13 @@ class Installer:
         )
 
     def remove(self) -> Report | None:
-        """Restore the state before the first install; None where nothing is installed."""
+        """Restore the state before the first install; None where there was nothing to do."""
         start = time.monotonic()
         with exclusive(self.root, self.disk) as recovered:
             manifest = read_manifest(self.root)
             if manifest is None:
-                return None
+                self._forget_state()
+                return Report(wheel="no wheel", notes=(recovered,)) if recovered else None
             plan = Planner(checkout=Checkout.at(self.root), manifest=manifest).plan((), "")
             change = next_change(self.root, manifest, plan, self.store.content, Facts())
             if change is not None:
@@ -142,7 +143,8 @@ class Installer:
             indexes = index_urls()
             return find_on_index(source.value, indexes, self.tags, self.transport, self.store)
         if source.kind == "commit":
-            return find_nightly(source, Checkout.at(self.root), self.tags, self.transport)
+            checkout = Checkout.at(self.root)
+            return find_nightly(source, checkout, self.tags, self.transport, self.store)
         location = locate_wheel(source.value)
         check_tags(location.filename, self.tags)
         return location
@@ -159,7 +161,7 @@ class Installer:
         """Return a plan without conflicts that wants something."""
         plan = self._plan(request, directory)
         plan.check()
-        if not plan.of("wanted") and not any(d.reason == THERE_ALREADY for d in plan.decisions):
+        if not plan.in_place:
             selected = f" and {', '.join(request.patterns)} selects" if request.patterns else ""
             raise NoWheelError(
                 f"{location.filename}: holds nothing that this checkout wants{selected}; "
@@ -217,6 +219,16 @@ def exclusive(root: Path, disk: Disk) -> Iterator[str]:
     handle = os.open(root, os.O_RDONLY | os.O_DIRECTORY)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX)
-        yield recover(root, disk)
+        yield _recovered(root, disk)
     finally:
         os.close(handle)
+
+
+def _recovered(root: Path, disk: Disk) -> str:
+    try:
+        return recover(root, disk)
+    except OSError as error:
+        raise NotWrittenError(
+            f"{error.filename or root}: {error.strerror}; an install that was interrupted is not "
+            "undone yet; make room or make the folder writable, then run the command again"
+        ) from None

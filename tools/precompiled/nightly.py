@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from urllib.parse import urljoin
 
 from packaging.tags import Tag
@@ -18,12 +18,13 @@ from packaging.utils import parse_wheel_filename
 from tools.precompiled.checkout import NATIVE_INPUTS, Checkout, git
 from tools.precompiled.errors import GitRefusedError, NoWheelError
 from tools.precompiled.source import BASE_URL, COMMIT, VARIANT, Location, Source, locate_wheel
+from tools.precompiled.store import Store
 from tools.precompiled.transport import NotThere, Transport, redacted
 
 PACKAGE = "vllm"
 NIGHTLY = "nightly"
 ANCESTORS = 200
-SHA = re.compile(r"[0-9a-f]{40}")
+SHA = re.compile(r"[0-9a-f]{40}", re.I)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,20 +76,36 @@ class Search:
 
 
 def find_nightly(
-    source: Source, checkout: Checkout, tags: Sequence[Tag], transport: Transport
+    source: Source, checkout: Checkout, tags: Sequence[Tag], transport: Transport, store: Store
 ) -> Location:
     """Return the wheel of the commit, or of its nearest ancestor with the same native inputs.
 
+    A commit's own wheel is remembered, so that it costs nothing; what else was found, for offline.
+
     Raises: NoWheelError with every place that was looked at, GitRefusedError where the commit is
-    not known here.
+    not known here, UnreachableError.
     """
     search = Search(source=source, tags=tags, transport=transport)
-    if source.value == NIGHTLY:
+    is_nightly = source.value.lower() == NIGHTLY
+    commit = NIGHTLY if is_nightly else _commit(source.value, checkout)
+    key = f"{redacted(search.metadata_url(commit))} {tags[0]}"
+    note = store.recall("resolved", key)
+    if note is not None and (transport.offline or note["own"]):
+        return Location(**note["location"])
+    found = _find(search, commit, checkout)
+    # A password in a link is not for a file.
+    if isinstance(found.place, str) and found.place == redacted(found.place):
+        own = not is_nightly and f"/{commit}/" in found.place
+        store.keep("resolved", key, {"own": own, "location": asdict(found)})
+    return found
+
+
+def _find(search: Search, commit: str, checkout: Checkout) -> Location:
+    if commit == NIGHTLY:
         found = search.wheel(NIGHTLY)
         if found is None:
             raise _nothing(search, [NIGHTLY], "")
         return _said(found, "the newest nightly wheel; its native inputs may differ from yours")
-    commit = _commit(source.value, checkout)
     if (found := search.wheel(commit)) is not None:
         return _said(found, f"the wheel of commit {commit[:12]}")
     return _ancestor(search, commit, checkout)
@@ -121,7 +138,7 @@ def _commit(named: str, checkout: Checkout) -> str:
     """
     if not checkout.has_git:
         if SHA.fullmatch(named):
-            return named
+            return named.lower()
         raise GitRefusedError(
             f"{COMMIT}={named}: without git, expected `{NIGHTLY}` or all 40 digits"
         )
@@ -136,7 +153,7 @@ def _commit(named: str, checkout: Checkout) -> str:
         return git(checkout.root, "rev-parse", "--verify", f"{named or 'HEAD'}^{{commit}}").strip()
     except GitRefusedError:
         if SHA.fullmatch(named):
-            return named
+            return named.lower()
         raise NoWheelError(
             f"{COMMIT}={named}: expected `{NIGHTLY}` or a commit of this clone; git fetch it first"
         ) from None

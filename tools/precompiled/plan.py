@@ -55,6 +55,15 @@ class Plan:
         """Return what is wanted and not there yet."""
         return tuple(decision for decision in self.of("wanted") if not decision.present)
 
+    @property
+    def in_place(self) -> tuple[str, ...]:
+        """Return what of the wheel is in the checkout after the install, whoever put it there."""
+        return tuple(
+            decision.member.path
+            for decision in self.decisions
+            if decision.verdict == "wanted" or decision.reason == THERE_ALREADY
+        )
+
     def check(self) -> None:
         """Check that no decision is left to the user. Raises: ConflictError with all of them."""
         if not (conflicts := self.of("conflict")):
@@ -173,7 +182,8 @@ class Planner:
     def _against_file(self, member: Member, target: Path) -> Decision:
         entry = self.manifest.file(member.path) if self.manifest else None
         if entry is not None and is_as_installed(self.checkout.root, entry):
-            same = (entry.digest, entry.mode) == (member.digest, member.mode)
+            mode = target.stat().st_mode & 0o777
+            same = (entry.digest, entry.mode, mode) == (member.digest, member.mode, member.mode)
             reason = "as installed" if same else "replaces what was installed last"
             return Decision(member=member, verdict="wanted", reason=reason, present=same)
         if digest_of(target) == member.digest and entry is None:

@@ -64,7 +64,7 @@ class Source:
         if urlsplit(base).scheme not in {"http", "https"}:
             raise NoSourceError(f"{BASE_URL}={base}: expected an http or https URL")
         variant = environment.get(VARIANT, "").strip()
-        return cls(kind="commit", value=commit.lower(), variant=variant, base_url=base)
+        return cls(kind="commit", value=commit, variant=variant, base_url=base)
 
     @classmethod
     def _of_value(cls, value: str) -> Source:

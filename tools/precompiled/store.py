@@ -12,10 +12,12 @@ import json
 import os
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, Literal, cast
+
+from tools.precompiled.errors import NotWrittenError
 
 CACHE_VARIABLE = "VLLM_PRECOMPILED_CACHE"
 Shelf = Literal["wheels", "resolved"]
@@ -51,7 +53,8 @@ class Store:
         except OSError:
             return False
         if not sound:
-            self.content(digest).unlink(missing_ok=True)
+            with self._written():
+                self.content(digest).unlink(missing_ok=True)
         return sound
 
     def whole(self, version: str) -> Path:
@@ -61,18 +64,19 @@ class Store:
     @contextmanager
     def publishing(self, target: Path) -> Iterator[BinaryIO]:
         """Give a file to write into; it becomes `target` when the block ends without error."""
-        target.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=target.parent, prefix=".new-")
-        try:
-            with os.fdopen(handle, "w+b") as file:
-                yield cast(BinaryIO, file)
-                file.flush()
-                os.fchmod(file.fileno(), 0o444)
-                os.fsync(file.fileno())
-            Path(name).replace(target)
-        except BaseException:
-            Path(name).unlink(missing_ok=True)
-            raise
+        with self._written():
+            target.parent.mkdir(parents=True, exist_ok=True)
+            handle, name = tempfile.mkstemp(dir=target.parent, prefix=".new-")
+            try:
+                with os.fdopen(handle, "w+b") as file:
+                    yield cast(BinaryIO, file)
+                    file.flush()
+                    os.fchmod(file.fileno(), 0o444)
+                    os.fsync(file.fileno())
+                Path(name).replace(target)
+            except BaseException:
+                Path(name).unlink(missing_ok=True)
+                raise
 
     def recall(self, shelf: Shelf, key: str) -> dict[str, Any] | None:
         """Return the note kept under this key; one that cannot be read is none."""
@@ -83,9 +87,10 @@ class Store:
         return note if isinstance(note, dict) else None
 
     def keep(self, shelf: Shelf, key: str, note: dict[str, Any]) -> None:
-        """Keep a note under this key."""
-        with self.publishing(self._note(shelf, key)) as file:
-            file.write(json.dumps(note).encode())
+        """Keep a note under this key; a cache that cannot be written does without."""
+        text = json.dumps(note).encode()
+        with suppress(NotWrittenError), self.publishing(self._note(shelf, key)) as file:
+            file.write(text)
 
     @contextmanager
     def piece(self, key: str) -> Iterator[BinaryIO]:
@@ -96,11 +101,22 @@ class Store:
         succeeds.
         """
         path = self.root / "pieces" / hashlib.sha256(key.encode()).hexdigest()
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with locked(path.with_suffix(".lock")):
+        with self._written(), locked(path.with_suffix(".lock")):
             with path.open("a+b") as file:
                 yield cast(BinaryIO, file)
             path.unlink()
+
+    @contextmanager
+    def _written(self) -> Iterator[None]:
+        """Turn a refused write into the user's decision."""
+        try:
+            yield
+        except OSError as error:
+            raise NotWrittenError(
+                f"{error.filename or self.root}: {error.strerror}; expected a cache that can be "
+                f"written, nothing was written to the checkout; make room, or name another folder "
+                f"in {CACHE_VARIABLE}"
+            ) from None
 
     def _note(self, shelf: Shelf, key: str) -> Path:
         return self.root / shelf / f"{hashlib.sha256(key.encode()).hexdigest()}.json"

@@ -19,7 +19,7 @@ import urllib.request
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import BinaryIO, TypeVar
+from typing import IO, BinaryIO, TypeVar
 from urllib.parse import unquote, urlsplit, urlunsplit
 
 from tools.precompiled.errors import UnreachableError
@@ -170,9 +170,10 @@ class Transport:
         if credentials:
             # Not repeated to the host that a redirect names.
             request.add_unredirected_header("Authorization", f"Basic {credentials}")
-        reply = urllib.request.urlopen(  # noqa: S310 - the scheme was checked where the source was read
-            request, timeout=self.timeout, context=_trust() if plain.startswith("https:") else None
-        )
+        https = plain.startswith("https:")
+        trust = [urllib.request.HTTPSHandler(context=_trust())] if https else []
+        opener = urllib.request.build_opener(*trust, _SameMethod())
+        reply = opener.open(request, timeout=self.timeout)
         assert isinstance(reply, http.client.HTTPResponse)
         return reply
 
@@ -206,6 +207,28 @@ class Transport:
             f"{redacted(url)}: {self.attempts} attempts failed, the last with {last!r}; "
             "what came is kept, run the command again to resume"
         )
+
+
+class _SameMethod(urllib.request.HTTPRedirectHandler):
+    """Ask the place that a redirect names for no more than was asked for.
+
+    Limit: CPython before 3.13 makes a GET of a redirected HEAD, and a whole wheel sets out.
+    """
+
+    def redirect_request(  # noqa: PLR0917 - urllib's own signature
+        self,
+        req: urllib.request.Request,
+        fp: IO[bytes],
+        code: int,
+        msg: str,
+        headers: http.client.HTTPMessage,
+        newurl: str,
+    ) -> urllib.request.Request | None:
+        """Keep the method."""
+        following = super().redirect_request(req, fp, code, msg, headers, newurl)
+        if following is not None:
+            following.method = req.get_method()
+        return following
 
 
 def redacted(url: str) -> str:

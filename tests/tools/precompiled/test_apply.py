@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.tools.precompiled.wheels import ask, sources_of, tree
+from tests.tools.precompiled.wheels import NEWER, ask, make_wheel, sources_of, tree
 from tools.precompiled.apply import is_interrupted
 from tools.precompiled.disk import Disk
 from tools.precompiled.errors import BadWheelError, NotWrittenError
@@ -95,9 +95,11 @@ def run_killed(installer: Installer, wheel: Path, number: int) -> bool:
 
 
 def test_a_kill_at_any_point_leaves_the_old_or_the_new_state(
-    installer: Installer, checkout: Path, wheel: Path, newer: Path
+    installer: Installer, checkout: Path, wheel: Path, tmp_path: Path
 ) -> None:
     """SIGKILL at 50 points: sources stay, recovery finds one of two states, the next succeeds."""
+    more = {f"vllm/third_party/deep_gemm/lib{n}.so": f"library {n}".encode() for n in range(6)}
+    newer = make_wheel(tmp_path / "more", NEWER | more, version="2.0")
     installer.install(ask(wheel))
     old, sources = tree(checkout), sources_of(checkout)
     spare = shutil.copytree(checkout, checkout.parent / "spare", symlinks=True)
@@ -117,8 +119,25 @@ def test_a_kill_at_any_point_leaves_the_old_or_the_new_state(
         installer.install(ask(newer))
         assert tree(checkout) == new
         assert verify(checkout, installer.host, installer.read_library) == []
-    assert effects >= KILLS // 2
+    assert effects >= KILLS
     assert min(seen.values()) > 0
+
+
+def test_a_removal_after_a_killed_first_install_leaves_no_trace(
+    installer: Installer, checkout: Path, wheel: Path
+) -> None:
+    """Before the commit point there is nothing to remove, but our own folder and journal."""
+    before = set(checkout.rglob("*"))
+    effects = count_effects(installer, wheel)
+    installer.remove()
+    for number in range(1, effects, 4):
+        assert run_killed(installer, wheel, number)
+        installer.remove()
+        assert set(checkout.rglob("*")) - before == set()
+    assert run_killed(installer, wheel, effects // 2)
+    report = installer.remove()
+    assert report is not None
+    assert "undid" in report.lines()[1]
 
 
 def test_a_kill_during_recovery_is_recovered_too(
@@ -208,6 +227,21 @@ def test_a_folder_that_cannot_be_written_is_one_error(
         replace(installer, disk=Announcing(act)).install(ask(wheel))
     assert tree(checkout) == before
     assert len(installer.install(ask(wheel)).written) == 3
+
+
+def test_a_read_only_checkout_is_one_error(installer: Installer, wheel: Path) -> None:
+    """Where nothing could be written, nothing has to be undone, and the message says so."""
+
+    def refuse(count: int, effect: str, path: Path) -> None:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS), str(path))
+
+    refused = replace(installer, disk=Announcing(refuse))
+    with pytest.raises(NotWrittenError, match="the state before was restored"):
+        refused.install(ask(wheel))
+    assert run_killed(installer, wheel, 12)
+    assert is_interrupted(installer.root)
+    with pytest.raises(NotWrittenError, match="not undone yet"):
+        refused.remove()
 
 
 def test_a_cache_that_changes_while_it_is_copied_is_found_out(

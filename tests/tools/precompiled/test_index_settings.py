@@ -58,3 +58,9 @@ def test_a_password_in_a_url_is_not_taken_for_a_name() -> None:
     """Only `name=url` is split."""
     url = "http://u:p@host/simple?a=b"
     assert index_urls({"UV_NO_CONFIG": "1", "UV_DEFAULT_INDEX": url, "UV_INDEX": url}) == (url,)
+
+
+def test_several_lines_of_pip_are_several_indexes(pip: Pip) -> None:
+    """Pip prints such a list as a literal, in the quotes that its text allows."""
+    pip(r"""global.extra-index-url='\nhttp://a/simple\nhttp://b/simple'""" + "\n")
+    assert index_urls({"UV_NO_CONFIG": "1"}) == ("", "http://a/simple", "http://b/simple")

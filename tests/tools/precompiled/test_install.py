@@ -34,11 +34,13 @@ from tools.precompiled.errors import (
     BadWheelError,
     ConflictError,
     IncompatibleError,
+    NotWrittenError,
     NoWheelError,
 )
 from tools.precompiled.inspection import status, verify
 from tools.precompiled.install import Installer
 from tools.precompiled.manifest import STATE, read_manifest, saved_path
+from tools.precompiled.store import Store
 
 
 def test_an_install_brings_the_binaries_and_no_source_file(
@@ -372,3 +374,43 @@ def test_without_git_the_interfaces_survive_an_install(
     (checkout / ".git").rename(checkout.parent / "moved")
     installer.install(ask(wheel, replace=True))
     assert {path: (checkout / path).read_bytes() for path in before} == before
+
+
+def test_an_install_mends_a_mode_that_somebody_changed(installer: Installer, wheel: Path) -> None:
+    """`verify` names it and says to install again: that helps, without a download."""
+    installer.install(ask(wheel))
+    (installer.root / EXTENSION).chmod(0o600)
+    installer.install(ask(wheel))
+    assert verify(installer.root, installer.host, installer.read_library) == []
+
+
+def test_what_was_there_already_is_reported_too(installer: Installer, wheel: Path) -> None:
+    """A wheel that is built from the checkout needs those binaries as well."""
+    target = installer.root / EXTENSION
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_bytes(FILES[EXTENSION])
+    report = installer.install(ask(wheel))
+    assert EXTENSION in report.files
+    assert EXTENSION not in report.written
+
+
+def test_a_cache_that_cannot_be_written_is_one_error(
+    installer: Installer, wheel: Path, tmp_path: Path
+) -> None:
+    """The checkout is as before, and what is cached already needs no write."""
+    full = tmp_path / "full"
+    full.write_text("a file where the cache's folder would be")
+    before = tree(installer.root)
+    with pytest.raises(NotWrittenError, match=r"full.*VLLM_PRECOMPILED_CACHE"):
+        replace(installer, store=Store(root=full)).install(ask(wheel))
+    assert tree(installer.root) == before
+
+
+def test_a_cache_that_cannot_keep_notes_still_serves_contents(
+    installer: Installer, wheel: Path, server: WheelServer
+) -> None:
+    """Notes save questions, no more; an image may bring a filled cache that is read-only."""
+    (server.folder / wheel.name).write_bytes(wheel.read_bytes())
+    installer.store.root.mkdir(parents=True)
+    (installer.store.root / "resolved").write_text("no folder")
+    assert EXTENSION in installer.install(ask(server.url(wheel.name))).written

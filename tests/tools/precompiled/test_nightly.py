@@ -11,9 +11,10 @@ from packaging.tags import Tag
 from tests.tools.precompiled.server import WheelServer
 from tests.tools.precompiled.wheels import commit, git
 from tools.precompiled.checkout import Checkout
-from tools.precompiled.errors import GitRefusedError, NoSourceError, NoWheelError
+from tools.precompiled.errors import GitRefusedError, NoSourceError, NoWheelError, UnreachableError
 from tools.precompiled.nightly import find_nightly
-from tools.precompiled.source import Location, Source
+from tools.precompiled.source import BASE_URL, Location, Source
+from tools.precompiled.store import Store
 from tools.precompiled.transport import Transport
 
 TAGS = (Tag("cp38", "abi3", "manylinux_2_24_x86_64"),)
@@ -30,10 +31,13 @@ def publish(server: WheelServer, where: str, variant: str | None = None, **more:
     server.serve(f"{folder}/vllm/metadata.json", json.dumps([entry]).encode())
 
 
-def find(server: WheelServer, root: Path, named: str, variant: str = "") -> Location:
+def find(
+    server: WheelServer, root: Path, named: str, variant: str = "", *, offline: bool = False
+) -> Location:
     source = Source(kind="commit", value=named, variant=variant, base_url=server.url())
-    transport = Transport(sleep=lambda seconds: None)
-    return find_nightly(source, Checkout.at(root), TAGS, transport)
+    transport = Transport(sleep=lambda seconds: None, offline=offline)
+    store = Store(root=root.parent / "cache")
+    return find_nightly(source, Checkout.at(root), TAGS, transport, store)
 
 
 def edit(root: Path, path: str, text: str) -> str:
@@ -221,3 +225,40 @@ def test_a_base_url_of_another_scheme_is_refused() -> None:
     """Only what the transport speaks."""
     with pytest.raises(NoSourceError, match="expected an http or https URL"):
         Source.parse(None, {"VLLM_PRECOMPILED_WHEEL_BASE_URL": "s3://bucket"})
+
+
+def test_a_name_of_a_commit_keeps_its_case(server: WheelServer, checkout: Path) -> None:
+    """HEAD and branches are names too; only the word nightly is known in any case."""
+    publish(server, commit(checkout, "head"))
+    publish(server, "nightly")
+    named = Source.parse(None, {"VLLM_PRECOMPILED_WHEEL_COMMIT": "HEAD", BASE_URL: server.url()})
+    assert find(server, checkout, named.value).place == find(server, checkout, "").place
+    assert "newest" in find(server, checkout, "Nightly").said
+
+
+def test_the_own_wheel_of_a_commit_is_asked_for_once(server: WheelServer, checkout: Path) -> None:
+    """It cannot become another one; a repeated install asks nobody."""
+    head = commit(checkout, "head")
+    publish(server, head)
+    found = find(server, checkout, head)
+    asked = len(server.requests)
+    assert find(server, checkout, "") == found
+    assert len(server.requests) == asked
+
+
+@pytest.mark.parametrize("named", ["", "nightly"])
+def test_what_may_change_is_remembered_for_offline_alone(
+    server: WheelServer, checkout: Path, named: str
+) -> None:
+    """An ancestor's wheel and the newest one are asked for again, unless nobody can be."""
+    publish(server, edit(checkout, "csrc/a.cu", "kernel"))
+    publish(server, "nightly")
+    edit(checkout, "vllm/one.py", "")
+    with pytest.raises(UnreachableError, match="--offline"):
+        find(server, checkout, named, offline=True)
+    found = find(server, checkout, named)
+    asked = len(server.requests)
+    assert find(server, checkout, named, offline=True) == found
+    assert len(server.requests) == asked
+    find(server, checkout, named)
+    assert len(server.requests) > asked

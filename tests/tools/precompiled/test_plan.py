@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 from typing import BinaryIO, cast
@@ -230,3 +231,11 @@ def test_a_path_that_became_tracked_is_no_longer_stale(checkout: Path, tmp_path:
     manifest = Manifest(generation="1", source="", wheel="", files=(entry,))
     plan = Planner(checkout=Checkout.at(checkout), manifest=manifest).plan((), "")
     assert plan.stale == ()
+
+
+def test_a_name_that_is_not_utf8_does_not_stop_git(checkout: Path, tmp_path: Path) -> None:
+    """Names are bytes to git; the others are protected as ever."""
+    (checkout / os.fsdecode(b"caf\xe9.txt")).touch()
+    commit(checkout, "an old name")
+    plan = plan_of(checkout, tmp_path)
+    assert verdict(plan, INTERFACE) == ("kept out", "source-controlled")

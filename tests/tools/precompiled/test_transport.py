@@ -116,6 +116,17 @@ def test_credentials_reach_the_host_that_they_are_for_and_no_other(
     assert "secret" not in redacted(url)
 
 
+def test_a_redirected_question_for_the_version_asks_for_no_body(
+    server: WheelServer, transport: Transport
+) -> None:
+    """The method stays, where CPython's own would fetch the whole document."""
+    server.serve("file", b"here")
+    with WheelServer(server.folder) as front:
+        front.redirect_to = server.url().rstrip("/")
+        assert transport.validator(front.url("file"))
+    assert [request.split()[0] for request in server.requests] == ["HEAD"]
+
+
 def test_a_full_disk_is_not_taken_for_a_broken_connection(
     server: WheelServer, transport: Transport
 ) -> None:
