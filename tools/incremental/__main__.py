@@ -115,7 +115,9 @@ def _resolve(graph: Graph, target: str) -> str:
     cubins = [name for name in stems if name.endswith(".cubin")]
     if len(cubins or stems) == 1:
         return (cubins or stems)[0]
-    known = {name for name in names if "/" not in name} | {Path(name).stem for name in names if name.endswith(".cubin")}
+    known = {name for name in names if "/" not in name} | {
+        Path(name).stem for name in names if name.endswith(".cubin")
+    }
     near = ", ".join(difflib.get_close_matches(target, sorted(known), cutoff=0.4)) or "nothing near"
     raise UnknownTargetError(
         f"{target}: expected a target of {graph.build}, found {near}; "
@@ -134,7 +136,9 @@ def _parse(arguments: Sequence[str] | None, root: Path) -> argparse.Namespace:
     build.add_argument("target", nargs="?", default="install", help="default: install")
     build.add_argument("--dry-run", action="store_true", help="print the commands")
     affected = commands.add_parser("affected", parents=[common], help="changed files -> targets")
-    affected.add_argument("--diff", metavar="A..B", default="", help="default: what is not committed")
+    affected.add_argument(
+        "--diff", metavar="A..B", default="", help="default: what is not committed"
+    )
     stale = commands.add_parser("stale", parents=[common], help="what changed since configure")
     for reading in (affected, stale):
         reading.add_argument("--json", action="store_true", help="print data")

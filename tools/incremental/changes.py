@@ -24,7 +24,12 @@ class Effect:
 
     def to_json(self) -> dict[str, Any]:
         """Return it as data."""
-        return {"file": self.file, "outputs": self.outputs, "targets": self.targets, "note": self.note}
+        return {
+            "file": self.file,
+            "outputs": self.outputs,
+            "targets": self.targets,
+            "note": self.note,
+        }
 
 
 def changed_files(root: Path, diff: str = "") -> list[str]:
@@ -48,13 +53,15 @@ def _effect(root: Path, graph: Graph, file: str) -> Effect:
     outputs = sorted(graph.spell(each) for each in made - graph.aliases)
     note = ""
     if MANIFEST in outputs:
-        outputs, made, note = [], set(), "an input of the configure step, which then says what is stale"
+        outputs, made, note = (
+            [],
+            set(),
+            "an input of the configure step, which then says what is stale",
+        )
     elif not outputs:
         is_source = file.startswith(tuple(f"{folder}/" for folder in SOURCES))
         note = "no target knows it" if is_source else "nothing to build"
-    return Effect(
-        file=file, outputs=tuple(outputs), targets=tuple(graph.targets(made)), note=note
-    )
+    return Effect(file=file, outputs=tuple(outputs), targets=tuple(graph.targets(made)), note=note)
 
 
 def _git(root: Path, *arguments: str) -> list[str]:

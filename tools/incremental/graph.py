@@ -13,6 +13,10 @@ from pathlib import Path
 from tools.incremental.errors import NoAnswerError, NotConfiguredError
 
 MANIFEST = "build.ninja"
+# What CMake calls the run of a utility such as `install`; no file of this name is ever made.
+UTILITY = ".util"
+# CMake lists what a command makes by both names, relative and with this before it.
+WORK_FOLDER = "${cmake_ninja_workdir}"
 # Source: Ninja manual, "Lexical syntax" and "Build statements": `$` escapes blank, colon, itself.
 WORD = re.compile(r"(?:\$.|[^\s$:|])+|\|\||\|@|\||:", re.S)
 
@@ -41,6 +45,8 @@ class Graph:
         aliases = set()
         for outputs, rule, needs in _edges(manifest.read_text(encoding="utf-8")):
             for output in outputs:
+                if output.endswith(UTILITY):
+                    continue
                 inputs.setdefault(_absolute(build, output), set()).update(
                     _absolute(build, need) for need in needs
                 )
@@ -79,12 +85,14 @@ class Graph:
 
     def spell(self, output: str) -> str:
         """Return an output as ninja takes it."""
-        return os.path.relpath(output, self.build) if output.startswith(f"{self.build}/") else output
+        return (
+            os.path.relpath(output, self.build) if output.startswith(f"{self.build}/") else output
+        )
 
 
 def _edges(text: str) -> Iterator[tuple[list[str], str, list[str]]]:
     """Yield outputs, rule and inputs of each build statement; order-only inputs are left out."""
-    for line in text.replace("$\n", "").splitlines():
+    for line in text.replace("$\n", "").replace(WORK_FOLDER, "").splitlines():
         if not line.startswith("build "):
             continue
         words = WORD.findall(line[len("build ") :])

@@ -1,4 +1,4 @@
-"""The inputs of a configured build folder that ninja cannot see, as recorded and as they are now."""
+"""The inputs of a configured build folder that ninja cannot see, as recorded and as they are."""
 
 from __future__ import annotations
 
@@ -127,7 +127,10 @@ def record(root: Path, build: Path, subjects: Subjects) -> list[Change]:
 def _pins(root: Path) -> str:
     """Return the requirements that the build is pinned to."""
     found = []
-    for name, section in (("pyproject.toml", r"\[build-system\](.*?)\n\["), ("tools/toolchain/wheels.py", "(.*)")):
+    for name, section in (
+        ("pyproject.toml", r"\[build-system\](.*?)\n\["),
+        ("tools/toolchain/wheels.py", "(.*)"),
+    ):
         path = root / name
         text = path.read_text(encoding="utf-8") if path.is_file() else ""
         block = re.search(section, text, re.S)

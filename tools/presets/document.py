@@ -104,7 +104,7 @@ class Document:
             raise _invalid(self.name, "a key of the outer object twice")
         members = {node.key: node.value for node in nodes}
         if not isinstance(members.get("version"), int):
-            raise _invalid(self.name, "no number under \"version\"")
+            raise _invalid(self.name, 'no number under "version"')
         for kind in ("configurePresets", "buildPresets"):
             presets = members.get(kind, [])
             if not isinstance(presets, list) or not all(isinstance(each, dict) for each in presets):

@@ -84,7 +84,9 @@ def plan(root: Path, facts: Facts) -> Plan:
     _require_free(root, facts.name)
     present = _read(path)
     before = present or Document(name=path.name, text=EMPTY)
-    after, changes, edited = before.with_schema(), [], []
+    after = before.with_schema()
+    changes: list[str] = []
+    edited: list[str] = []
     for kind, preset in generate(facts).items():
         node = before.find(kind, facts.name)
         if node and not is_generated(node.value):
