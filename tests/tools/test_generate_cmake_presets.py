@@ -170,7 +170,9 @@ def test_an_existing_file_asks_first(checkout: Checkout) -> None:
             checkout.run()
         assert checkout.file.read_bytes() == before
     checkout.questions = typing("y\n")
-    assert checkout.run() == 0
+    with checkout.file.open("rb") as opened:
+        assert checkout.run() == 0
+        assert opened.read() == before  # replaced by rename, not written over
     assert checkout.variables()["CMAKE_JOB_POOLS"] == "compile=1;cuda=1;link=1"
 
 

@@ -10,8 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-# Source: Linux Documentation, cgroup-v1/memory: without a limit the file holds a number near 2^63.
-UNLIMITED = 1 << 60
+UNLIMITED = 1 << 60  # where not even the machine's total is known
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,9 +66,12 @@ def _quota(group: Path) -> float | None:
 
 
 def _limit(group: Path) -> int | None:
-    """Return the memory that a group may use, by either version's file; None for all."""
+    """Return the memory that a group may use, by either version's file; None for all.
+
+    Source: Linux Documentation, cgroup-v1/memory: no limit is a number near 2^63.
+    """
     said = _read(group / "memory.max") or _read(group / "memory.limit_in_bytes")
-    return int(said) if said.strip().isdigit() and int(said) < UNLIMITED else None
+    return int(said) if said.strip().isdigit() else None
 
 
 def _read(path: Path) -> str:
