@@ -7,9 +7,12 @@ include(deepgemm_check_arguments)
 # file. Name and arguments go by the command line and the .cu does not include the table, so that editing a row
 # compiles that row alone. What ptxas reports is kept beside each cubin as <cubin>.ptxas.txt.
 #
-#   deepgemm_add_cubins(FAMILY <family> NVCC <path> OUTPUT <prefix>)
+# STAMP is a file that is newer than the cubins once they must be made again. VLLM_CUDA_JOB_POOL, where it is set,
+# names the pool of CMAKE_JOB_POOLS that bounds how many nvcc run at a time.
+#
+#   deepgemm_add_cubins(FAMILY <family> NVCC <path> OUTPUT <prefix> [STAMP <file>])
 function(deepgemm_add_cubins)
-  cmake_parse_arguments(PARSE_ARGV 0 ARG "" "FAMILY;NVCC;OUTPUT" "")
+  cmake_parse_arguments(PARSE_ARGV 0 ARG "" "FAMILY;NVCC;OUTPUT;STAMP" "")
   deepgemm_check_arguments(deepgemm_add_cubins REQUIRED FAMILY NVCC OUTPUT)
   set(names "${${ARG_OUTPUT}_NAMES}")
   set(files "${${ARG_OUTPUT}_FILES}")
@@ -54,14 +57,19 @@ function(_deepgemm_add_cubin family name definitions)
   # Relative paths keep the folder of the checkout out of the cubin and out of the compiler cache's key.
   file(RELATIVE_PATH csrc "${CMAKE_BINARY_DIR}" "${CMAKE_SOURCE_DIR}/csrc/deep_gemm")
   set(cubin "cubins/${name}.cubin")
+  set(pool "")
+  if(VLLM_CUDA_JOB_POOL)
+    set(pool JOB_POOL "${VLLM_CUDA_JOB_POOL}")
+  endif()
   add_custom_command(
     OUTPUT "${CMAKE_BINARY_DIR}/${cubin}"
     BYPRODUCTS "${CMAKE_BINARY_DIR}/${cubin}.ptxas.txt"
     COMMAND sh "${csrc}/../../cmake/compile_cubin.sh" "${cubin}" "${ARG_NVCC}"
       -cubin -arch=sm_90a -std=c++20 -O3 -Xptxas -v -I "${csrc}" ${definitions}
       -MD -MF "${cubin}.d" -o "${cubin}" "${csrc}/aot/${family}.cu"
-    DEPENDS "${CMAKE_SOURCE_DIR}/csrc/deep_gemm/aot/${family}.cu" "${CMAKE_SOURCE_DIR}/cmake/compile_cubin.sh"
+    DEPENDS "${CMAKE_SOURCE_DIR}/csrc/deep_gemm/aot/${family}.cu" "${CMAKE_SOURCE_DIR}/cmake/compile_cubin.sh" ${ARG_STAMP}
     DEPFILE "${cubin}.d"
+    ${pool}
     WORKING_DIRECTORY "${CMAKE_BINARY_DIR}"
     COMMENT "Compiling ${name}.cubin"
     VERBATIM)

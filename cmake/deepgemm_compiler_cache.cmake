@@ -1,7 +1,7 @@
 include_guard()
 include(deepgemm_check_arguments)
 
-# Put ccache or sccache, where one is installed, before the C++ compiler; set <variable> to what was found.
+# Put sccache or ccache, where one is installed, before the C++ compiler; set <variable> to what was found.
 #
 # A launcher that the user chose (CMAKE_CXX_COMPILER_LAUNCHER, also as "none") stays.
 #
@@ -12,7 +12,7 @@ function(deepgemm_compiler_cache)
   if(NOT EXISTS "${DEEPGEMM_COMPILER_CACHE}")
     unset(DEEPGEMM_COMPILER_CACHE CACHE)  # uninstalled since the last configure
   endif()
-  find_program(DEEPGEMM_COMPILER_CACHE NAMES ccache sccache DOC "Compiler cache put before the C++ compiler")
+  find_program(DEEPGEMM_COMPILER_CACHE NAMES sccache ccache DOC "Compiler cache put before the C++ compiler")
   mark_as_advanced(DEEPGEMM_COMPILER_CACHE)
   if(NOT DEFINED CMAKE_CXX_COMPILER_LAUNCHER AND DEEPGEMM_COMPILER_CACHE)
     set(CMAKE_CXX_COMPILER_LAUNCHER "${DEEPGEMM_COMPILER_CACHE}" PARENT_SCOPE)

@@ -12,6 +12,6 @@ from invoke.collection import Collection
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # Invoke puts only tasks/ there
 
-from tasks import ci
+from tasks import ci, kernels, presets
 
-namespace = Collection(ci)
+namespace = Collection(ci, kernels, presets)

@@ -8,6 +8,7 @@ include(deepgemm_embed_cubins)
 include(deepgemm_find_toolkit)
 include(deepgemm_install)
 include(deepgemm_interpreters)
+include(deepgemm_record_inputs)
 
 # Kernel families: aot/<family>.cu, with shared/<family>_configs.def where it has configurations.
 set(families
@@ -30,18 +31,13 @@ set(binding_sources
 list(TRANSFORM host_sources PREPEND "${CMAKE_SOURCE_DIR}/csrc/deep_gemm/host/")
 list(TRANSFORM binding_sources PREPEND "${CMAKE_SOURCE_DIR}/csrc/deep_gemm/binding/")
 
-# The build interpreter runs our tools; it is also the target where no interpreters are named.
-if(NOT VLLM_PYTHON_EXECUTABLE)
-  find_package(Python 3.10 REQUIRED COMPONENTS Interpreter)
-  set(VLLM_PYTHON_EXECUTABLE "${Python_EXECUTABLE}")
-endif()
-
 deepgemm_compiler_cache(OUTPUT compiler_cache)
 deepgemm_find_toolkit(OUTPUT cuda)
+deepgemm_record_inputs(OUTPUT inputs NVCC "${cuda_NVCC}")
 deepgemm_interpreters(OUTPUT python)
 
 foreach(family IN LISTS families)
-  deepgemm_add_cubins(FAMILY ${family} NVCC "${cuda_NVCC}" OUTPUT cubin)
+  deepgemm_add_cubins(FAMILY ${family} NVCC "${cuda_NVCC}" OUTPUT cubin STAMP "${inputs_NVCC_STAMP}")
 endforeach()
 
 add_library(deep_gemm SHARED ${host_sources})

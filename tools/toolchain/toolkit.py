@@ -10,7 +10,7 @@ import os
 import re
 import shutil
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
@@ -70,12 +70,22 @@ def require_toolkit(root: Path, environ: Mapping[str, str], named: str = "") -> 
     return toolkit
 
 
-def find_toolkit(root: Path, environ: Mapping[str, str], named: str = "") -> Toolkit | None:
+def find_toolkit(
+    root: Path,
+    environ: Mapping[str, str],
+    named: str = "",
+    *,
+    named_by: str = "DEEPGEMM_NVCC",
+    torch: Iterable[Path] = (),
+    packages: Iterable[Path] = (),
+) -> Toolkit | None:
     """Return the first toolkit that serves, the named before the lying around; None if none does.
+
+    `torch` are places of the toolkit of an environment's torch, `packages` its package folders.
 
     Raises: UnfitToolkitError.
     """
-    for origin, nvcc in _named(environ, named):
+    for origin, nvcc in _named(environ, named, named_by):
         found = _ask(nvcc, origin)
         if isinstance(found, Toolkit):
             return found
@@ -83,14 +93,15 @@ def find_toolkit(root: Path, environ: Mapping[str, str], named: str = "") -> Too
             f"{origin}={nvcc}: expected an nvcc of CUDA {_spell(MINIMUM)} or later (decision 10), "
             f"found {found}; name another or unset {origin}"
         )
-    answers = (_ask(nvcc, origin) for origin, nvcc in _lying_around(root, environ))
+    around = _lying_around(root, environ, torch, packages)
+    answers = (_ask(nvcc, origin) for origin, nvcc in around)
     return next((found for found in answers if isinstance(found, Toolkit)), None)
 
 
-def _named(environ: Mapping[str, str], named: str) -> Iterator[tuple[str, Path]]:
+def _named(environ: Mapping[str, str], named: str, by: str) -> Iterator[tuple[str, Path]]:
     """Yield what a person asked for, the nearest wish first."""
     if named:
-        yield "DEEPGEMM_NVCC", Path(named)
+        yield by, Path(named)
     if environ.get("CUDACXX"):
         name = environ["CUDACXX"]
         yield "CUDACXX", Path(shutil.which(name, path=environ.get("PATH")) or name)
@@ -98,12 +109,18 @@ def _named(environ: Mapping[str, str], named: str) -> Iterator[tuple[str, Path]]
         yield "CUDA_HOME", Path(environ["CUDA_HOME"]) / "bin" / "nvcc"
 
 
-def _lying_around(root: Path, environ: Mapping[str, str]) -> Iterator[tuple[str, Path]]:
+def _lying_around(
+    root: Path,
+    environ: Mapping[str, str],
+    torch: Iterable[Path] = (),
+    packages: Iterable[Path] = (),
+) -> Iterator[tuple[str, Path]]:
     """Yield the places where a toolkit usually is, the machine's before the wheels'."""
+    yield from (("torch", nvcc) for nvcc in torch)
     on_path = shutil.which("nvcc", path=environ.get("PATH", ""))
     if on_path:
         yield "PATH", Path(on_path)
-    yield from (("wheels", nvcc) for nvcc in unpacked(root))
+    yield from (("wheels", nvcc) for nvcc in unpacked(root, packages))
 
 
 def _passed_over(root: Path, environ: Mapping[str, str]) -> Iterator[str]:

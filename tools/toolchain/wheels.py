@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 # One release: nvcc's own requirements are open above and would mix minors (decision 5).
@@ -25,10 +25,11 @@ FOLDER = Path("nvidia/cu13")
 KEPT = Path("build/toolkit") / REQUIREMENTS[0].partition("==")[2]
 
 
-def unpacked(root: Path) -> Iterator[Path]:
+def unpacked(root: Path, packages: Iterable[Path] = ()) -> Iterator[Path]:
     """Yield where the nvcc of installed wheels may lie, the kept copy first."""
     yield root / KEPT / "bin" / "nvcc"
-    yield from (Path(folder) / FOLDER / "bin" / "nvcc" for folder in sys.path if folder)
+    folders = [*packages, *(Path(folder) for folder in sys.path if folder)]
+    yield from (folder / FOLDER / "bin" / "nvcc" for folder in folders)
 
 
 def keep(root: Path, nvcc: Path) -> Path:

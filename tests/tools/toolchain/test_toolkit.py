@@ -56,6 +56,30 @@ def test_the_nearest_wish_wins(tmp_path: Path) -> None:
     assert found.include == tmp_path / "a" / "include"
 
 
+def test_a_torch_comes_before_path_and_packages_after_it(tmp_path: Path) -> None:
+    """The order of the presets' generator: a wish, torch's toolkit, PATH, wheels."""
+    wheel = fake_nvcc(tmp_path / "packages" / wheels.FOLDER)
+    path, torch, home = (fake_nvcc(tmp_path / name) for name in ("a", "b", "c"))
+    environ: dict[str, str] = {}
+    packages = [tmp_path / "packages"]
+    found = find_toolkit(tmp_path, environ, packages=packages)
+    assert found is not None
+    assert (found.nvcc, found.origin) == (wheel, "wheels")
+    environ["PATH"] = str(path.parent)
+    found = find_toolkit(tmp_path, environ, packages=packages)
+    assert found is not None
+    assert found.nvcc == path
+    found = find_toolkit(tmp_path, environ, torch=[Path("/nowhere/nvcc"), torch])
+    assert found is not None
+    assert (found.nvcc, found.origin) == (torch, "torch")
+    environ["CUDA_HOME"] = str(home.parents[1])
+    found = find_toolkit(tmp_path, environ, torch=[torch])
+    assert found is not None
+    assert found.nvcc == home
+    with pytest.raises(UnfitToolkitError, match="--nvcc=/nowhere/nvcc"):
+        find_toolkit(tmp_path, environ, "/nowhere/nvcc", named_by="--nvcc")
+
+
 @pytest.mark.parametrize(
     ("release", "header", "reason"),
     [("12.4", True, "found release 12.4"), ("13.0", False, "found no cuda.h in")],
