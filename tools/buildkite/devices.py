@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from tools.buildkite.step import Step
+from tools.console import stderr
 
 # Compute capability of the NVIDIA devices. A name with a memory size is a slice of that GPU.
 CAPABILITIES = {
@@ -31,6 +32,7 @@ CPUS = ("cpu", "cpu-small", "cpu-medium", "intel_cpu", "amd_cpu", "zen5")
 OTHERS = ("arm_cpu", "ascend_npu", "intel_gpu", "intel_hpu")
 AMD_GPU = re.compile(r"(amd_)?mi\d{3}_[1248]")
 
+ANSWER_SECONDS = 60.0  # a driver that is lost lets nvidia-smi hang
 DEFAULT_QUEUE = "gpu"  # a step without a device runs on any one NVIDIA GPU, as vLLM's do
 
 
@@ -100,7 +102,15 @@ def installed_gpus(environment: Mapping[str, str] = os.environ) -> tuple[Gpu, ..
     if program is None:
         return ()
     query = [program, "--query-gpu=index,uuid,name,compute_cap", "--format=csv,noheader"]
-    answer = subprocess.run(query, capture_output=True, text=True, check=False, timeout=60)
+    try:
+        answer = subprocess.run(
+            query, capture_output=True, text=True, check=False, timeout=ANSWER_SECONDS
+        )
+    except subprocess.TimeoutExpired:
+        stderr.print(
+            f"{program}: no answer in {ANSWER_SECONDS:g} s, taken for a machine without GPU"
+        )
+        return ()
     if answer.returncode != 0:
         return ()
     gpus = tuple(_gpu(line) for line in answer.stdout.splitlines() if line.count(",") >= 3)

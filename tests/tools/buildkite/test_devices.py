@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from tests.tools.buildkite.conftest import Checkout
+from tools.buildkite import devices
 from tools.buildkite.devices import Gpu, installed_gpus, known, missing, names, queue
 
 H200 = Gpu(index=0, uuid="GPU-a", name="NVIDIA H200", capability="9.0")
@@ -84,3 +86,17 @@ def test_no_program_and_a_failing_one_both_mean_none(tmp_path: Path) -> None:
     """A container without a GPU often has the program and no driver."""
     assert installed_gpus({"PATH": str(tmp_path)}) == ()
     assert installed_gpus(fake_nvidia_smi(tmp_path, "no devices were found\\n", status=9)) == ()
+
+
+def test_a_program_that_hangs_is_said_and_means_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A lost driver ends in one line, not in a traceback."""
+    program = tmp_path / "nvidia-smi"
+    program.write_text("#!/bin/sh\nexec sleep 20\n")
+    program.chmod(0o755)
+    told: list[str] = []
+    monkeypatch.setattr(devices, "ANSWER_SECONDS", 0.2)
+    monkeypatch.setattr(devices, "stderr", SimpleNamespace(print=told.append))
+    assert installed_gpus({"PATH": str(tmp_path)}) == ()
+    assert told == [f"{program}: no answer in 0.2 s, taken for a machine without GPU"]
