@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parents[1]
 TOOLS = ROOT / "tools"
 # What tools/ may use beside the standard library; tomli is the standard library's of CPython 3.11.
 TOOLS_MAY = {"packaging", "rich", "tomli", "tools", "yaml"}
-SHARED = {"tools.console", "tools.errors"}
+SHARED = {"tools.console", "tools.errors", "tools.requires_python"}
 # Generators may ask a package of the test group, inside the function that writes the file.
 GENERATORS = {TOOLS / "wheel" / "limited_api.py": {"abi3info"}}
 

@@ -10,12 +10,9 @@ from typing import Any, ClassVar
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
 from tools.errors import ToolError
+from tools.requires_python import NEWEST_MINOR, admitted_minors
 
 OLDEST_MINOR = 8  # what probe.py runs on
-# Where requires-python has no upper bound, this ends the list: the newest CPython that decision D10
-# supports. A later one has to be a choice of ours, not a surprise of its release day.
-NEWEST_MINOR = 14
-PATCHES = range(100)  # the longest series so far ended below 30
 
 
 class RequirementError(ToolError):
@@ -55,11 +52,8 @@ def supported_versions(requires_python: str) -> tuple[str, ...]:
 
     Raises: RequirementError.
     """
-    admitted = _parse(requires_python)
     versions = tuple(
-        f"3.{minor}"
-        for minor in range(OLDEST_MINOR, NEWEST_MINOR + 1)
-        if any(admitted.contains(f"3.{minor}.{patch}") for patch in PATCHES)
+        f"3.{minor}" for minor in admitted_minors(_parse(requires_python)) if minor >= OLDEST_MINOR
     )
     if not versions:
         raise RequirementError(

@@ -12,15 +12,12 @@ from typing import ClassVar
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
 from tools.errors import ToolError
+from tools.requires_python import NEWEST_MINOR, admitted_minors
 from tools.wheel.contents import Contents
 from tools.wheel.findings import Finding
 from tools.wheel.policy import Policy
 
 PLATFORM = "x86_64-linux-gnu"
-# Limit: where an open upper bound ends for an audit.
-NEWEST = (3, 15)
-# A minor version counts when any of its patch releases is admitted.
-PATCHES = range(64)
 
 Minor = tuple[int, int]
 
@@ -48,15 +45,11 @@ def supported_minors(requires_python: str) -> tuple[Minor, ...]:
             f"requires-python {requires_python!r}: expected a version specifier such as "
             f"'>=3.10,<3.15', found {error}"
         ) from None
-    minors = tuple(
-        (3, minor)
-        for minor in range(NEWEST[1] + 1)
-        if any(specifiers.contains(f"3.{minor}.{patch}") for patch in PATCHES)
-    )
+    minors = tuple((3, minor) for minor in admitted_minors(specifiers))
     if not requires_python.strip() or not minors:
         raise RequiresPythonError(
             f"requires-python {requires_python!r}: expected it to admit a CPython up to "
-            "{}.{}, found none; name one with --requires-python".format(*NEWEST)
+            f"3.{NEWEST_MINOR}, found none; name one with --requires-python"
         )
     return minors
 
