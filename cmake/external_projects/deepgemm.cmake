@@ -12,14 +12,14 @@ include(deepgemm_record_inputs)
 
 # Kernel families: aot/<family>.cu, with shared/<family>_configs.def where it has configurations.
 set(families
-  fp8_gemm)
+  gemm)
 set(host_sources
   api.cpp
   config_table.cpp
   device.cpp
   driver.cpp
   embedded_cubins.cpp
-  fp8_gemm.cpp
+  gemm.cpp
   kernel_store.cpp
   self_test.cpp
   settings.cpp

@@ -5,7 +5,7 @@
 
 #include "host/config_table.hpp"
 #include "host/embedded_cubins.hpp"
-#include "host/fp8_gemm.hpp"
+#include "host/gemm.hpp"
 #include "host/self_test.hpp"
 
 #define DEEP_GEMM_EXPORT extern "C" __attribute__((visibility("default")))

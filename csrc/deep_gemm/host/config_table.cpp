@@ -8,8 +8,8 @@ namespace deep_gemm {
 namespace {
 
 constexpr NamedConfig kConfigs[] = {
-#define DEEP_GEMM_CONFIG(name, ...) {#name, "fp8_gemm_" #name, KernelConfig{__VA_ARGS__}},
-#include "shared/fp8_gemm_configs.def"
+#define DEEP_GEMM_CONFIG(name, ...) {#name, "gemm_" #name, KernelConfig{__VA_ARGS__}},
+#include "shared/gemm_configs.def"
 #undef DEEP_GEMM_CONFIG
 };
 
@@ -18,7 +18,7 @@ constexpr bool all_valid() {
     if (invalid_reason(named.config) != nullptr) return false;
   return true;
 }
-static_assert(all_valid(), "a row of shared/fp8_gemm_configs.def is invalid: see invalid_reason");
+static_assert(all_valid(), "a row of shared/gemm_configs.def is invalid: see invalid_reason");
 
 static_assert(std::size(kConfigs) <= kMaxConfigs);
 

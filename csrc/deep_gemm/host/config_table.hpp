@@ -10,8 +10,8 @@
 namespace deep_gemm {
 
 struct NamedConfig {
-  const char* name;   // a row of shared/fp8_gemm_configs.def
-  const char* cubin;  // "fp8_gemm_" + name
+  const char* name;   // a row of shared/gemm_configs.def
+  const char* cubin;  // "gemm_" + name
   KernelConfig config;
 };
 

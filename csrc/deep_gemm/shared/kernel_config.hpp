@@ -1,4 +1,4 @@
-// What a kernel is compiled for: the one template parameter of every FP8 GEMM kernel, and its validity.
+// What a kernel is compiled for: the one template parameter of every GEMM kernel, and its validity.
 //
 // Known to the host (choice of a configuration) and to the device (compilation of it); knows neither.
 #pragma once
@@ -10,12 +10,15 @@ namespace deep_gemm {
 // Granularity of the scale factors along k, and of scale_b along n (recipe 1x128, 128x128).
 inline constexpr int kScaleGranularity = 128;
 
-// One k step of the main loop: 128 e4m3 values are one 128-byte swizzle row of shared memory.
-inline constexpr int kTileK = 128;
+// One k step of the main loop is one 128-byte swizzle row of shared memory.
+inline constexpr int kStepBytes = 128;
 
 // Rows of one wgmma.
 inline constexpr int kWgmmaRows = 64;
 inline constexpr int kWarpGroupThreads = 128;
+
+// Columns of one bulk copy of an operand whose rows or columns are dense in memory (MN-major): a 128-byte swizzle row.
+inline constexpr int kMnBoxExtent = 64;
 
 // Blocks of a cluster that every Hopper GPU can place. Source: CUDA C++ Programming Guide, thread block clusters.
 inline constexpr int kMaxCluster = 8;
@@ -23,28 +26,63 @@ inline constexpr int kMaxCluster = 8;
 // Dynamic shared memory that one block may have on sm_90. Source: CUDA C++ Programming Guide, compute capabilities.
 inline constexpr int kMaxSharedBytes = 227 * 1024;
 
+// Operand types, scale factors, major-ness and grouping. FP8 operands are k-major. The letters of BF16 say which way A
+// and B lie: n as stored with k dense, t for the other (BLAS; `nt`: A (m, k) and B (n, k), both dense in k).
+enum class Kind : int {
+  kFp8,           // e4m3, scale_b for each 128 x 128
+  kFp8Grouped,    // the same, B of each group of rows (contiguous, psum, masked)
+  kFp8RowScales,  // e4m3, scale_b for each row of B and 128 of k
+  kBf16Nt,
+  kBf16NtGrouped,
+  kBf16Nn,
+  kBf16NnGrouped,
+  kBf16Tn,
+  kBf16Tt,
+};
+
 struct KernelConfig {
+  Kind kind;
   int tile_m;        // output rows of a block
   int tile_n;        // output columns of a block
   int stages;        // k steps in flight
   int output_bytes;  // 2: bf16, 4: f32
   int split_k;       // blocks of a cluster that each take a part of k of the same output tile
 
+  DEEP_GEMM_HOST_DEVICE constexpr bool fp8() const { return kind <= Kind::kFp8RowScales; }
+  DEEP_GEMM_HOST_DEVICE constexpr bool grouped() const {
+    return kind == Kind::kFp8Grouped || kind == Kind::kBf16NtGrouped || kind == Kind::kBf16NnGrouped;
+  }
+  DEEP_GEMM_HOST_DEVICE constexpr bool row_scales() const { return kind == Kind::kFp8RowScales; }
+  // Whether an operand's rows (m or n) are dense in memory, not its k.
+  DEEP_GEMM_HOST_DEVICE constexpr bool a_mn_major() const { return kind == Kind::kBf16Tn || kind == Kind::kBf16Tt; }
+  DEEP_GEMM_HOST_DEVICE constexpr bool b_mn_major() const {
+    return kind == Kind::kBf16Nn || kind == Kind::kBf16NnGrouped || kind == Kind::kBf16Tn;
+  }
+  DEEP_GEMM_HOST_DEVICE constexpr int operand_bytes() const { return fp8() ? 1 : 2; }
+  // Values of one k step.
+  DEEP_GEMM_HOST_DEVICE constexpr int tile_k() const { return kStepBytes / operand_bytes(); }
+
   DEEP_GEMM_HOST_DEVICE constexpr int consumers() const { return tile_m == 256 ? 2 : tile_m / kWgmmaRows; }
   // wgmmas below each other in one consumer warp group.
   DEEP_GEMM_HOST_DEVICE constexpr int waves() const { return tile_m / kWgmmaRows / consumers(); }
-  // Whether a consumer starts the next k step before it promotes the last: where a second accumulator finds room.
+  // Whether an FP8 consumer starts the next k step before it promotes the last: where a second accumulator finds room.
   DEEP_GEMM_HOST_DEVICE constexpr bool runs_ahead() const { return waves() == 1 && consumers() < 3 && tile_n <= 128; }
   DEEP_GEMM_HOST_DEVICE constexpr int threads() const { return (consumers() + 1) * kWarpGroupThreads; }
 
   // Registers of a thread after the roles have parted (setmaxnreg): 65,536 a multiprocessor in all.
   DEEP_GEMM_HOST_DEVICE constexpr int producer_registers() const { return consumers() == 3 ? 32 : 40; }
   DEEP_GEMM_HOST_DEVICE constexpr int consumer_registers() const { return consumers() == 3 ? 160 : 232; }
+  // f32 registers of a consumer's thread: the sums, and with FP8 the products that wait for their scale factors.
+  DEEP_GEMM_HOST_DEVICE constexpr int accumulator_registers() const {
+    return (waves() + (fp8() ? runs_ahead() ? 2 : 1 : 0)) * tile_n / 2;
+  }
 
-  DEEP_GEMM_HOST_DEVICE constexpr int a_stage_bytes() const { return tile_m * kTileK; }
-  DEEP_GEMM_HOST_DEVICE constexpr int b_stage_bytes() const { return tile_n * kTileK; }
+  DEEP_GEMM_HOST_DEVICE constexpr int a_stage_bytes() const { return tile_m * kStepBytes; }
+  DEEP_GEMM_HOST_DEVICE constexpr int b_stage_bytes() const { return tile_n * kStepBytes; }
   DEEP_GEMM_HOST_DEVICE constexpr int operand_stage_bytes() const { return a_stage_bytes() + b_stage_bytes(); }
-  DEEP_GEMM_HOST_DEVICE constexpr int scale_stage_bytes() const { return tile_m * 4; }
+  DEEP_GEMM_HOST_DEVICE constexpr int scale_a_values() const { return fp8() ? tile_m : 0; }
+  DEEP_GEMM_HOST_DEVICE constexpr int scale_b_values() const { return row_scales() ? tile_n : 0; }
+  DEEP_GEMM_HOST_DEVICE constexpr int scale_stage_bytes() const { return (scale_a_values() + scale_b_values()) * 4; }
 
   // Columns of one panel of the output tile in shared memory: as wide as a 128-byte swizzle allows.
   DEEP_GEMM_HOST_DEVICE constexpr int panel_columns() const {
@@ -55,10 +93,12 @@ struct KernelConfig {
   DEEP_GEMM_HOST_DEVICE constexpr int panel_bytes() const { return panel_columns() * output_bytes; }
   DEEP_GEMM_HOST_DEVICE constexpr int panels() const { return tile_n / panel_columns(); }
 
-  // Panels that a consumer writes between two waits: of all its rows, of 64 rows, or one, as many as find room.
+  // Panels that a consumer writes between two waits: of all its rows, of 64 rows, or as few as find room.
   DEEP_GEMM_HOST_DEVICE constexpr int resident_panels() const {
     const int room = (kMaxSharedBytes - pipeline_bytes()) / (consumers() * kWgmmaRows * panel_bytes());
-    return room >= waves() * panels() ? waves() * panels() : room >= panels() ? panels() : 1;
+    int resident = waves() * panels();
+    while (resident > 1 && resident > room) resident /= 2;
+    return (waves() * panels()) % resident == 0 ? resident : 1;
   }
 
   // Chunks of 8 columns that one block of a split adds up and stores.
@@ -86,7 +126,7 @@ struct KernelConfig {
 
   // Operands, scale factors and two barriers a stage, the barrier of the parts, alignment of the scale factors.
   DEEP_GEMM_HOST_DEVICE constexpr int pipeline_bytes() const {
-    return stages * (operand_stage_bytes() + scale_stage_bytes() + 2 * 8) + 8 + 128;
+    return stages * (operand_stage_bytes() + scale_stage_bytes() + 2 * 8) + 8 + 256;
   }
   DEEP_GEMM_HOST_DEVICE constexpr int shared_bytes() const { return pipeline_bytes() + epilogue_bytes(); }
 };
@@ -95,13 +135,17 @@ struct KernelConfig {
 DEEP_GEMM_HOST_DEVICE constexpr const char* invalid_reason(const KernelConfig& config) {
   if (config.tile_m < 64 || config.tile_m > 256 || config.tile_m % kWgmmaRows != 0)
     return "tile_m: expected 64, 128, 192 or 256";
-  if (config.tile_n < 16 || config.tile_n > 192 || config.tile_n % 16 != 0)
-    return "tile_n: expected a multiple of 16 from 16 to 192";
+  if (config.tile_n < 16 || config.tile_n > 256 || config.tile_n % 16 != 0)
+    return "tile_n: expected a multiple of 16 from 16 to 256";
   if (config.output_bytes != 2 && config.output_bytes != 4) return "output_bytes: expected 2 or 4";
   if (config.stages < 2 || config.stages > 16) return "stages: expected 2 to 16";
   if (config.split_k < 1 || config.split_k > kMaxCluster) return "split_k: expected 1 to 8";
-  if (config.scale_b_blocks() > 2) return "tile_n: touches more than two blocks of scale_b";
-  if ((config.waves() + 1) * config.tile_n / 2 > (config.consumers() == 3 ? 136 : 208))
+  if (config.split_k > 1 && config.grouped()) return "split_k: expected 1 where rows are grouped";
+  if (config.kind == Kind::kFp8 && config.scale_b_blocks() > 2) return "tile_n: touches more than two blocks of scale_b";
+  if (config.b_mn_major() && config.tile_n % kMnBoxExtent != 0)
+    return "tile_n: expected a multiple of 64 where B is dense in n";
+  if (config.grouped() && config.tile_m > kScaleGranularity) return "tile_m: groups of rows are aligned to 128";
+  if (config.accumulator_registers() > (config.consumers() == 3 ? 136 : 208))
     return "registers: the accumulators of a consumer do not fit";
   if (config.shared_bytes() > kMaxSharedBytes) return "shared memory: more than 227 KiB";
   return nullptr;

@@ -2,9 +2,9 @@
 // shared memory, then adds the parts of its own columns up in the order of k and stores them.
 #pragma once
 
-#include "device/fp8_gemm/mainloop.cuh"
-#include "device/fp8_gemm/output.cuh"
-#include "device/fp8_gemm/shared_storage.cuh"
+#include "device/gemm/mainloop.cuh"
+#include "device/gemm/output.cuh"
+#include "device/gemm/shared_storage.cuh"
 #include "device/ptx/cluster.cuh"
 
 namespace deep_gemm {

@@ -1,4 +1,4 @@
-#include "host/fp8_gemm.hpp"
+#include "host/gemm.hpp"
 
 #include <algorithm>
 #include <cinttypes>

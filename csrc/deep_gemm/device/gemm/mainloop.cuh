@@ -3,8 +3,8 @@
 // The tensor core keeps about 14 bits while it accumulates, so a fresh accumulator starts at every 128 of k.
 #pragma once
 
-#include "device/fp8_gemm/block_work.cuh"
-#include "device/fp8_gemm/shared_storage.cuh"
+#include "device/gemm/block_work.cuh"
+#include "device/gemm/shared_storage.cuh"
 #include "device/ptx/wgmma.cuh"
 
 namespace deep_gemm {

@@ -1,8 +1,8 @@
 // The producer: one thread that keeps every free stage filled with the next operands, tile after tile.
 #pragma once
 
-#include "device/fp8_gemm/block_work.cuh"
-#include "device/fp8_gemm/shared_storage.cuh"
+#include "device/gemm/block_work.cuh"
+#include "device/gemm/shared_storage.cuh"
 #include "device/ptx/bulk_tensor.cuh"
 
 namespace deep_gemm {

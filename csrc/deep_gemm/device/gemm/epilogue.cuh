@@ -4,9 +4,9 @@
 // is multiplied; other rows (n * sizeof(d) not a multiple of 16) are stored from the registers.
 #pragma once
 
-#include "device/fp8_gemm/mainloop.cuh"
-#include "device/fp8_gemm/output.cuh"
-#include "device/fp8_gemm/shared_storage.cuh"
+#include "device/gemm/mainloop.cuh"
+#include "device/gemm/output.cuh"
+#include "device/gemm/shared_storage.cuh"
 #include "device/ptx/bulk_tensor.cuh"
 #include "device/ptx/warp_group.cuh"
 

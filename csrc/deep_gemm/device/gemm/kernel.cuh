@@ -22,10 +22,10 @@
 // clang-format on
 #pragma once
 
-#include "device/fp8_gemm/epilogue.cuh"
-#include "device/fp8_gemm/mainloop.cuh"
-#include "device/fp8_gemm/producer.cuh"
-#include "device/fp8_gemm/split_epilogue.cuh"
+#include "device/gemm/epilogue.cuh"
+#include "device/gemm/mainloop.cuh"
+#include "device/gemm/producer.cuh"
+#include "device/gemm/split_epilogue.cuh"
 #include "device/ptx/warp_group.cuh"
 
 namespace deep_gemm {
