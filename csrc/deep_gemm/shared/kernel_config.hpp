@@ -53,6 +53,7 @@ struct KernelConfig {
     return kind == Kind::kFp8Grouped || kind == Kind::kBf16NtGrouped || kind == Kind::kBf16NnGrouped;
   }
   DEEP_GEMM_HOST_DEVICE constexpr bool row_scales() const { return kind == Kind::kFp8RowScales; }
+  DEEP_GEMM_HOST_DEVICE constexpr bool block_scales() const { return fp8() && !row_scales(); }
   // Whether an operand's rows (m or n) are dense in memory, not its k.
   DEEP_GEMM_HOST_DEVICE constexpr bool a_mn_major() const { return kind == Kind::kBf16Tn || kind == Kind::kBf16Tt; }
   DEEP_GEMM_HOST_DEVICE constexpr bool b_mn_major() const {
@@ -66,11 +67,13 @@ struct KernelConfig {
   // wgmmas below each other in one consumer warp group.
   DEEP_GEMM_HOST_DEVICE constexpr int waves() const { return tile_m / kWgmmaRows / consumers(); }
   // Whether an FP8 consumer starts the next k step before it promotes the last: where a second accumulator finds room.
-  DEEP_GEMM_HOST_DEVICE constexpr bool runs_ahead() const { return waves() == 1 && consumers() < 3 && tile_n <= 128; }
+  DEEP_GEMM_HOST_DEVICE constexpr bool runs_ahead() const {
+    return block_scales() && waves() == 1 && consumers() < 3 && tile_n <= 128;
+  }
   DEEP_GEMM_HOST_DEVICE constexpr int threads() const { return (consumers() + 1) * kWarpGroupThreads; }
 
   // Registers of a thread after the roles have parted (setmaxnreg): 65,536 a multiprocessor in all.
-  DEEP_GEMM_HOST_DEVICE constexpr int producer_registers() const { return consumers() == 3 ? 32 : 40; }
+  DEEP_GEMM_HOST_DEVICE constexpr int producer_registers() const { return consumers() == 3 ? 32 : 48; }
   DEEP_GEMM_HOST_DEVICE constexpr int consumer_registers() const { return consumers() == 3 ? 160 : 232; }
   // f32 registers of a consumer's thread: the sums, and with FP8 the products that wait for their scale factors.
   DEEP_GEMM_HOST_DEVICE constexpr int accumulator_registers() const {
@@ -141,7 +144,7 @@ DEEP_GEMM_HOST_DEVICE constexpr const char* invalid_reason(const KernelConfig& c
   if (config.stages < 2 || config.stages > 16) return "stages: expected 2 to 16";
   if (config.split_k < 1 || config.split_k > kMaxCluster) return "split_k: expected 1 to 8";
   if (config.split_k > 1 && config.grouped()) return "split_k: expected 1 where rows are grouped";
-  if (config.kind == Kind::kFp8 && config.scale_b_blocks() > 2) return "tile_n: touches more than two blocks of scale_b";
+  if (config.block_scales() && config.scale_b_blocks() > 2) return "tile_n: touches more than two blocks of scale_b";
   if (config.b_mn_major() && config.tile_n % kMnBoxExtent != 0)
     return "tile_n: expected a multiple of 64 where B is dense in n";
   if (config.grouped() && config.tile_m > kScaleGranularity) return "tile_m: groups of rows are aligned to 128";

@@ -24,8 +24,9 @@ __device__ __forceinline__ std::uint32_t swizzle(std::uint32_t offset) {
 template <KernelConfig kConfig>
 __device__ __forceinline__ void write_panel(const float* values, std::uint32_t base) {
   constexpr int kRowBytes = kConfig.panel_bytes();
-  const std::uint32_t lane = threadIdx.x % 32;
-  const std::uint32_t warp_row = threadIdx.x / 32 % 4 * 16;
+  const std::uint32_t thread = ptx::reread_thread_index();
+  const std::uint32_t lane = thread % 32;
+  const std::uint32_t warp_row = thread / 32 % 4 * 16;
 #pragma unroll
   for (int i = 0; i < kConfig.panel_columns() / 2; i += 8) {  // two chunks of 8 columns, 16 rows
     const std::uint32_t column = i * 2;
@@ -45,11 +46,47 @@ __device__ __forceinline__ void write_panel(const float* values, std::uint32_t b
   }
 }
 
+// Writes the rows of one panel that lie before `origin.end`, 16 bytes a thread; the rows behind stay as they are.
+template <KernelConfig kConfig>
+__device__ __forceinline__ void copy_panel_rows(const GemmArguments& arguments, const std::uint8_t* panel,
+                                                OutputRows origin) {
+  using Output = typename OutputTypeOf<kConfig.output_bytes>::Type;
+  constexpr int kRowBytes = kConfig.panel_bytes();
+  constexpr int kChunks = kRowBytes / 16;
+  constexpr int kChunkColumns = 16 / kConfig.output_bytes;
+  Output* d = static_cast<Output*>(arguments.output) + origin.group * arguments.d_group_stride;
+  for (std::uint32_t i = threadIdx.x % kWarpGroupThreads; i < kWgmmaRows * kChunks; i += kWarpGroupThreads) {
+    const std::uint32_t row = origin.row + i / kChunks;
+    const std::uint32_t column = origin.column + i % kChunks * kChunkColumns;
+    if (row >= origin.end) return;
+    const std::uint8_t* chunk = panel + swizzle<kRowBytes>(i * 16);
+    Output* target = d + row * arguments.d_stride + column;
+    if (column + kChunkColumns <= arguments.n) {
+      *reinterpret_cast<uint4*>(target) = *reinterpret_cast<const uint4*>(chunk);
+    } else {
+      for (std::uint32_t j = 0; column + j < arguments.n; ++j) target[j] = reinterpret_cast<const Output*>(chunk)[j];
+    }
+  }
+}
+
+// One panel of 64 rows on its way to memory, by `issuer` alone, or by all threads where a bulk copy would write rows that
+// are not to be written.
+template <KernelConfig kConfig>
+__device__ __forceinline__ void store_panel(const GemmArguments& arguments, const std::uint8_t* panel,
+                                            OutputRows origin, bool issuer) {
+  if constexpr (kConfig.grouped()) {
+    if (origin.row + kWgmmaRows > origin.end && origin.end < arguments.m)
+      return copy_panel_rows<kConfig>(arguments, panel, origin);
+  }
+  if (issuer && origin.row < origin.end && origin.column < arguments.n)
+    ptx::store_box(&arguments.d, panel, {origin.column, origin.row, origin.group});
+}
+
 template <KernelConfig kConfig>
 __device__ __forceinline__ void store_through_shared(const Sums<kConfig>& sums, const GemmArguments& arguments,
-                                                     SharedStorage<kConfig>& shared, OutputRows origin, int consumer) {
+                                                     SharedStorage<kConfig>& shared, const Tile& tile, int consumer) {
   constexpr int kResident = kConfig.resident_panels();
-  const bool issuer = threadIdx.x % kWarpGroupThreads == 0;
+  const bool issuer = ptx::reread_thread_index() % kWarpGroupThreads == 0;
 #pragma unroll
   for (int first = 0; first < kConfig.waves() * kConfig.panels(); first += kResident) {
     // Order: the last store must have read the panels before they are written again.
@@ -61,32 +98,29 @@ __device__ __forceinline__ void store_through_shared(const Sums<kConfig>& sums, 
                            ptx::shared_address(shared.panel(consumer, panel - first)));
     ptx::fence_proxy_async();
     ptx::named_barrier_sync(1 + consumer, kWarpGroupThreads);
-    if (!issuer) continue;
 #pragma unroll
     for (int panel = first; panel < first + kResident; ++panel) {
-      const std::uint32_t row = origin.row + panel / kConfig.panels() * kWgmmaRows;
-      const std::uint32_t column = origin.column + panel % kConfig.panels() * kConfig.panel_columns();
-      if (row < arguments.m && column < arguments.n)
-        ptx::store_box(&arguments.d, shared.panel(consumer, panel - first), static_cast<std::int32_t>(column),
-                       static_cast<std::int32_t>(row));
+      OutputRows origin = output_rows<kConfig>(tile, consumer, panel / kConfig.panels());
+      origin.column += panel % kConfig.panels() * kConfig.panel_columns();
+      store_panel<kConfig>(arguments, shared.panel(consumer, panel - first), origin, issuer);
     }
-    ptx::commit_stores();
+    if (issuer) ptx::commit_stores();
   }
 }
 
 template <KernelConfig kConfig>
 __device__ __forceinline__ void write_tile(Sums<kConfig>& sums, const GemmArguments& arguments,
-                                           SharedStorage<kConfig>& shared, TileCoordinate tile, int consumer) {
+                                           SharedStorage<kConfig>& shared, const Tile& tile, int consumer) {
   using Output = typename OutputTypeOf<kConfig.output_bytes>::Type;
-  const std::uint32_t row = tile.m * kConfig.tile_m + consumer * kConfig.waves() * kWgmmaRows;
-  const OutputRows origin{row, tile.n * kConfig.tile_n};
 #pragma unroll
   for (int wave = 0; wave < kConfig.waves(); ++wave) {
-    const OutputRows rows{row + wave * kWgmmaRows, origin.column};
-    if (arguments.c != nullptr) add_c<Output>(sums[wave], arguments, rows, 0);
+    const OutputRows rows = output_rows<kConfig>(tile, consumer, wave);
+    if constexpr (!kConfig.grouped()) {
+      if (arguments.c != nullptr) add_c<Output>(sums[wave], arguments, rows, 0);
+    }
     if (arguments.store_rows_unaligned) store_elements<Output>(sums[wave], arguments, rows, 0);
   }
-  if (!arguments.store_rows_unaligned) store_through_shared<kConfig>(sums, arguments, shared, origin, consumer);
+  if (!arguments.store_rows_unaligned) store_through_shared<kConfig>(sums, arguments, shared, tile, consumer);
 }
 
 }  // namespace deep_gemm

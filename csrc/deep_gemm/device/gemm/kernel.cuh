@@ -1,4 +1,5 @@
-// D = C + (A * scale_a) @ (B * scale_b).T on one Hopper GPU. Read this page first.
+// D = C + (A * scale_a) @ (B * scale_b).T on one Hopper GPU, in FP8 with scale factors or in BF16 without; rows may be
+// grouped, each group with a B of its own. Read this page first.
 //
 // Roles of a block (one on each multiprocessor; persistent unless k is split):
 //   consumers  the first one to three warp groups: 64 * waves rows of the output tile each
@@ -22,8 +23,9 @@
 // clang-format on
 #pragma once
 
+#include "device/gemm/bf16_mainloop.cuh"
 #include "device/gemm/epilogue.cuh"
-#include "device/gemm/mainloop.cuh"
+#include "device/gemm/fp8_mainloop.cuh"
 #include "device/gemm/producer.cuh"
 #include "device/gemm/split_epilogue.cuh"
 #include "device/ptx/warp_group.cuh"
@@ -31,24 +33,46 @@
 namespace deep_gemm {
 
 template <KernelConfig kConfig>
+__device__ __forceinline__ void accumulate(Sums<kConfig>& sums, SharedStorage<kConfig>& shared,
+                                           const OperandDescriptors<kConfig>& operands, ConsumerPlace<kConfig>& place,
+                                           ScaleB<kConfig>& scale_b, const Tile& tile, std::uint32_t steps,
+                                           int consumer) {
+  clear<kConfig>(sums);
+  if constexpr (!kConfig.fp8()) {
+    accumulate_bf16<kConfig>(sums, operands, place, steps);
+  } else {
+    Fp8Accumulation<kConfig> accumulation(sums, shared, operands, place, scale_b, tile, consumer);
+    if constexpr (kConfig.runs_ahead()) {
+      accumulation.run_ahead(steps);
+    } else {
+      accumulation.run(steps);
+    }
+  }
+}
+
+template <KernelConfig kConfig>
 __device__ __forceinline__ void consume(const GemmArguments& arguments, SharedStorage<kConfig>& shared,
                                         BlockPlace<kConfig> block, int consumer) {
-  PipelinePlace<kConfig.stages> place(shared.barriers);
+  const OperandDescriptors<kConfig> operands(shared, consumer);
+  ConsumerPlace<kConfig> place(shared.barriers);
   const StepRange steps = block.steps(arguments);
   TileWalk<kConfig> walk(arguments);
-  ScaleB<kConfig> scale_b(arguments, walk.tile().n, steps);
+  ScaleB<kConfig> scale_b(arguments, walk.tile(), steps);
   while (walk.inside()) {
-    const TileCoordinate tile = walk.tile();
+    const Tile tile = walk.tile();
+    const PaddingRows<kConfig> padding(arguments, tile, consumer);
     Sums<kConfig> sums;
-    TileAccumulation<kConfig> accumulation(sums, shared, place, scale_b, tile.n, consumer);
-    if constexpr (kConfig.runs_ahead()) {
-      accumulation.run_ahead(steps.last - steps.first);
-    } else {
-      accumulation.run(steps.last - steps.first);
-    }
+    std::uint32_t count = steps.last - steps.first;
+    // wgmma wants a number of steps that is the same in all threads for the compiler, too.
+    if constexpr (kConfig.grouped()) count = __shfl_sync(0xffffffff, tile.padding ? 0 : count, 0);
+    accumulate<kConfig>(sums, shared, operands, place, scale_b, tile, count, consumer);
     // Order: the next tile's first scale factors are on their way while this one is stored.
     walk.advance();
-    scale_b = ScaleB<kConfig>(arguments, walk.tile().n, steps);
+    scale_b = ScaleB<kConfig>(arguments, walk.tile(), steps);
+    if constexpr (kConfig.grouped()) {
+#pragma unroll
+      for (int wave = 0; wave < kConfig.waves(); ++wave) padding.clear(sums[wave], wave);
+    }
     if constexpr (kConfig.split_k == 1) {
       write_tile<kConfig>(sums, arguments, shared, tile, consumer);
     } else {
@@ -69,7 +93,7 @@ __device__ __forceinline__ void prepare(const GemmArguments& arguments, SharedSt
   } else if (threadIdx.x == 32) {
     ptx::prefetch_tensor_map(&arguments.a);
     ptx::prefetch_tensor_map(&arguments.b);
-    ptx::prefetch_tensor_map(&arguments.scale_a);
+    if constexpr (kConfig.fp8()) ptx::prefetch_tensor_map(&arguments.scale_a);
   }
   if constexpr (kConfig.split_k > 1) {
     ptx::cluster_arrive();
@@ -84,7 +108,7 @@ __device__ __forceinline__ void prepare(const GemmArguments& arguments, SharedSt
 }
 
 template <KernelConfig kConfig>
-__device__ __forceinline__ void fp8_gemm(const GemmArguments& arguments) {
+__device__ __forceinline__ void gemm(const GemmArguments& arguments) {
   static_assert(invalid_reason(kConfig) == nullptr);
   static_assert(sizeof(SharedStorage<kConfig>) <= kConfig.shared_bytes() + 1023);
   extern __shared__ __align__(1024) std::uint8_t dynamic_shared[];

@@ -3,6 +3,8 @@
 
 #include <cuda_bf16.h>
 
+#include "device/gemm/block_work.cuh"
+#include "device/ptx/warp_group.cuh"
 #include "shared/gemm_arguments.hpp"
 #include "shared/kernel_config.hpp"
 
@@ -20,7 +22,40 @@ struct OutputTypeOf<2> {
 // Where 64 rows of a tile stand in the output.
 struct OutputRows {
   std::uint32_t row;     // the first row
+  std::uint32_t end;     // one past the last row that is written
   std::uint32_t column;  // the tile's first column
+  std::uint32_t group;
+};
+
+template <KernelConfig kConfig>
+__device__ __forceinline__ OutputRows output_rows(const Tile& tile, int consumer, int wave) {
+  const std::uint32_t first = (consumer * kConfig.waves() + wave) * kWgmmaRows;
+  return {tile.row + first, tile.rows_stored, tile.column, tile.a_group};
+}
+
+// Which of this thread's two rows of a wave are padding: read before the main loop, used behind it.
+template <KernelConfig kConfig>
+class PaddingRows {
+ public:
+  __device__ PaddingRows(const GemmArguments& arguments, const Tile& tile, int consumer) {
+#pragma unroll
+    for (int i = 0; i < 2 * kConfig.waves(); ++i) {
+      const std::uint32_t row =
+          output_rows<kConfig>(tile, consumer, i / 2).row + threadIdx.x / 32 % 4 * 16 + threadIdx.x % 32 / 4 + i % 2 * 8;
+      padding_[i] = row >= tile.rows_counted;
+      if (arguments.groups.grouping == Grouping::kContiguous && row < tile.rows_stored)
+        padding_[i] = __ldg(arguments.groups.layout + row) < 0;
+    }
+  }
+
+  // Makes their values zeros, whatever A has there.
+  __device__ void clear(float (&values)[kConfig.tile_n / 2], int wave) const {
+#pragma unroll
+    for (int i = 0; i < kConfig.tile_n / 2; ++i) values[i] = padding_[wave * 2 + i / 2 % 2] ? 0.0f : values[i];
+  }
+
+ private:
+  bool padding_[2 * kConfig.waves()];
 };
 
 // Calls visit(index in `values`, row, column) for each element of this thread that lies inside of the output;
@@ -28,13 +63,14 @@ struct OutputRows {
 template <int kValues, typename Visit>
 __device__ __forceinline__ void for_each_element(const GemmArguments& arguments, OutputRows origin,
                                                  std::uint32_t first_chunk, Visit visit) {
-  const std::uint32_t lane = threadIdx.x % 32;
-  const std::uint32_t warp = threadIdx.x / 32 % 4;
+  const std::uint32_t thread = ptx::reread_thread_index();
+  const std::uint32_t lane = thread % 32;
+  const std::uint32_t warp = thread / 32 % 4;
 #pragma unroll
   for (int i = 0; i < kValues; ++i) {
     const std::uint32_t row = origin.row + warp * 16 + lane / 4 + i / 2 % 2 * 8;
     const std::uint32_t column = origin.column + (first_chunk + i / 4) * 8 + lane % 4 * 2 + i % 2;
-    if (row < arguments.m && column < arguments.n) visit(i, row, column);
+    if (row < origin.end && column < arguments.n) visit(i, row, column);
   }
 }
 
@@ -50,7 +86,7 @@ __device__ __forceinline__ void add_c(float (&values)[kValues], const GemmArgume
 template <typename Output, int kValues>
 __device__ __forceinline__ void store_elements(const float (&values)[kValues], const GemmArguments& arguments,
                                                OutputRows origin, std::uint32_t first_chunk) {
-  Output* d = static_cast<Output*>(arguments.output);
+  Output* d = static_cast<Output*>(arguments.output) + origin.group * arguments.d_group_stride;
   for_each_element<kValues>(arguments, origin, first_chunk, [&](int i, std::uint32_t row, std::uint32_t column) {
     d[row * arguments.d_stride + column] = static_cast<Output>(values[i]);
   });
@@ -65,7 +101,7 @@ __device__ __forceinline__ std::uint32_t pack_bf16(float low, float high) {
 template <typename Output, int kValues>
 __device__ __forceinline__ void store_pairs(const float (&values)[kValues], const GemmArguments& arguments,
                                             OutputRows origin, std::uint32_t first_chunk) {
-  Output* d = static_cast<Output*>(arguments.output);
+  Output* d = static_cast<Output*>(arguments.output) + origin.group * arguments.d_group_stride;
   for_each_element<kValues>(arguments, origin, first_chunk, [&](int i, std::uint32_t row, std::uint32_t column) {
     if (i % 2 != 0) return;
     Output* target = d + row * arguments.d_stride + column;

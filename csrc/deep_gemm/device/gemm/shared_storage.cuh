@@ -1,4 +1,4 @@
-// Shared memory of an FP8 GEMM block, as a struct.
+// Shared memory of a GEMM block, as a struct.
 #pragma once
 
 #include <cstdint>
@@ -12,16 +12,21 @@ template <KernelConfig kConfig>
 struct alignas(1024) SharedStorage {
   static constexpr int kPanelBytes = kWgmmaRows * kConfig.panel_bytes();
 
+  // Each stage starts at a multiple of 1024, the period of the 128-byte swizzle. An operand that is dense in k is
+  // (tile rows, kStepBytes); one that is dense in its rows is (tile rows / 64) boxes of (tile_k, 64 rows).
+  alignas(1024) std::uint8_t a[kConfig.stages][kConfig.a_stage_bytes()];
+  alignas(1024) std::uint8_t b[kConfig.stages][kConfig.b_stage_bytes()];
   // Without a split: (consumers, resident panels, 64, panel_columns) of the output type, swizzled by the panel's width.
   // With one: (split_k senders, chunks of 8 columns, waves, consumer threads) x 4 f32, what each block sent for ours.
-  // Each stage starts at a multiple of 1024, the period of the 128-byte swizzle.
-  alignas(1024) std::uint8_t a[kConfig.stages][kConfig.a_stage_bytes()];  // (kTileM, kTileK) e4m3, 128B swizzle
-  alignas(1024) std::uint8_t b[kConfig.stages][kConfig.b_stage_bytes()];  // (kTileN, kTileK) e4m3, 128B swizzle
   alignas(1024) std::uint8_t epilogue[kConfig.epilogue_bytes()];
-  alignas(128) float scale_a[kConfig.stages][kConfig.tile_m];  // (kTileM) f32, zero past the last row
+  alignas(128) float scales[kConfig.stages * kConfig.scale_stage_bytes() / 4 + 1];
   PipelineBarriers<kConfig.stages> barriers;
   std::uint64_t parts_arrived;  // with a split: the bytes of all parts that the blocks of the cluster send us
 
+  __device__ float* scale_a(std::uint32_t stage) { return scales + stage * kConfig.scale_a_values(); }  // (tile_m)
+  __device__ float* scale_b(std::uint32_t stage) {                                                       // (tile_n)
+    return scales + kConfig.stages * kConfig.scale_a_values() + stage * kConfig.scale_b_values();
+  }
   __device__ std::uint8_t* panel(int consumer, int resident) {
     return epilogue + (consumer * kConfig.resident_panels() + resident) * kPanelBytes;
   }

@@ -59,7 +59,7 @@ __device__ __forceinline__ void send_parts(const Sums<kConfig>& sums, SharedStor
 
 template <KernelConfig kConfig>
 __device__ __forceinline__ void store_own_columns(const GemmArguments& arguments, SharedStorage<kConfig>& shared,
-                                                  BlockPlace<kConfig> block, TileCoordinate tile, int consumer) {
+                                                  BlockPlace<kConfig> block, const Tile& tile, int consumer) {
   using Output = typename OutputTypeOf<kConfig.output_bytes>::Type;
   while (!ptx::mbarrier_try_wait(&shared.parts_arrived, 0)) {
   }
@@ -78,8 +78,7 @@ __device__ __forceinline__ void store_own_columns(const GemmArguments& arguments
         values[2] += part.z;
         values[3] += part.w;
       }
-      const std::uint32_t row = tile.m * kConfig.tile_m + (consumer * kConfig.waves() + wave) * kWgmmaRows;
-      const OutputRows origin{row, tile.n * kConfig.tile_n};
+      const OutputRows origin = output_rows<kConfig>(tile, consumer, wave);
       if (arguments.c != nullptr) add_c<Output>(values, arguments, origin, tile_chunk);
       if (arguments.store_rows_unaligned) {
         store_elements<Output>(values, arguments, origin, tile_chunk);

@@ -12,21 +12,26 @@ __device__ __forceinline__ void prefetch_tensor_map(const TensorMap* map) {
   asm volatile("prefetch.tensormap [%0];" ::"l"(map) : "memory");
 }
 
-// Loads the box at (inner, outer) of a two-dimensional tensor; its bytes complete on `barrier`.
-__device__ __forceinline__ void load_box(void* target, const TensorMap* map, std::uint64_t* barrier, std::int32_t inner,
-                                         std::int32_t outer) {
+// Where a box starts: the dense dimension, the other, the group.
+struct BoxOrigin {
+  std::uint32_t inner;
+  std::uint32_t outer;
+  std::uint32_t group;
+};
+
+// Loads a box of a three-dimensional tensor; its bytes complete on `barrier`, elements outside of the tensor are zero.
+__device__ __forceinline__ void load_box(void* target, const TensorMap* map, std::uint64_t* barrier, BoxOrigin origin) {
   asm volatile(
-      "cp.async.bulk.tensor.2d.shared::cluster.global.tile.mbarrier::complete_tx::bytes [%0], [%1, {%3, %4}], [%2];" ::
-          "r"(shared_address(target)),
-      "l"(map), "r"(shared_address(barrier)), "r"(inner), "r"(outer)
+      "cp.async.bulk.tensor.3d.shared::cluster.global.tile.mbarrier::complete_tx::bytes [%0], [%1, {%3, %4, %5}], "
+      "[%2];" ::"r"(shared_address(target)),
+      "l"(map), "r"(shared_address(barrier)), "r"(origin.inner), "r"(origin.outer), "r"(origin.group)
       : "memory");
 }
 
-// Stores the box at (inner, outer); elements outside of the tensor are left out.
-__device__ __forceinline__ void store_box(const TensorMap* map, const void* source, std::int32_t inner,
-                                          std::int32_t outer) {
-  asm volatile("cp.async.bulk.tensor.2d.global.shared::cta.tile.bulk_group [%0, {%2, %3}], [%1];" ::"l"(map),
-               "r"(shared_address(source)), "r"(inner), "r"(outer)
+// Stores a box; elements outside of the tensor are left out.
+__device__ __forceinline__ void store_box(const TensorMap* map, const void* source, BoxOrigin origin) {
+  asm volatile("cp.async.bulk.tensor.3d.global.shared::cta.tile.bulk_group [%0, {%2, %3, %4}], [%1];" ::"l"(map),
+               "r"(shared_address(source)), "r"(origin.inner), "r"(origin.outer), "r"(origin.group)
                : "memory");
 }
 

@@ -1,4 +1,4 @@
-// wgmma on e4m3 operands in shared memory. Source: PTX ISA, "Asynchronous Warpgroup Level Matrix Instructions".
+// wgmma on e4m3 and bf16 operands in shared memory. Source: PTX ISA, "Asynchronous Warpgroup Level Matrix Instructions".
 //
 // An accumulator of m64 x nN is N / 2 registers a thread: element 4 * j + 2 * h + p stands at row
 // 16 * warp + lane / 4 + 8 * h and column 8 * j + 2 * (lane % 4) + p of the warp group's rows.
@@ -25,11 +25,13 @@ __device__ __forceinline__ void pin_registers(float (&values)[kCount]) {
   for (int i = 0; i < kCount; ++i) asm volatile("" : "+f"(values[i])::"memory");
 }
 
-// Matrix descriptor of a k-major operand with 128-byte swizzle: 8 rows are 1024 bytes apart.
-// Source: PTX ISA, "Matrix Descriptor Format" (address in bits 0-13, stride offset in 32-45, swizzle mode in 62-63).
-__device__ __forceinline__ std::uint64_t swizzled_descriptor(std::uint32_t shared_address) {
-  return static_cast<std::uint64_t>((shared_address & 0x3ffff) >> 4) | (std::uint64_t{1} << 16) |
-         (std::uint64_t{1024 >> 4} << 32) | (std::uint64_t{1} << 62);
+// Matrix descriptor of an operand with 128-byte swizzle. Groups of 8 rows (of k, where it is MN-major) are 1024 bytes
+// apart; an MN-major operand goes on after 64 values of its rows `mn_bytes` further on, a k-major one has no such step.
+// Source: PTX ISA, "Matrix Descriptor Format" (address in bits 0-13, leading offset in 16-29, stride offset in 32-45,
+// swizzle mode in 62-63) and "Strides".
+__device__ __forceinline__ std::uint64_t swizzled_descriptor(std::uint32_t shared_address, std::uint32_t mn_bytes) {
+  return static_cast<std::uint64_t>((shared_address & 0x3ffff) >> 4) |
+         (static_cast<std::uint64_t>(mn_bytes >> 4) << 16) | (std::uint64_t{1024 >> 4} << 32) | (std::uint64_t{1} << 62);
 }
 
 // The descriptor of a matrix `bytes` further on: the address field doesn't overflow inside of one block's memory.
@@ -37,10 +39,7 @@ __device__ __forceinline__ std::uint64_t advance(std::uint64_t descriptor, std::
   return descriptor + (bytes >> 4);
 }
 
-// 32 values of k further on: 32 bytes, in the descriptor's unit of 16.
-inline constexpr std::uint64_t kDescriptorStepK32 = 32 >> 4;
-
-// d (64, kN) f32 = a (64, 32) e4m3 @ b (kN, 32).T e4m3, plus d where `accumulate`.
+// d (64, kN) f32 = a (64, 32) @ b (kN, 32).T in e4m3, plus d where `accumulate`; both k-major.
 template <int kN>
 __device__ __forceinline__ void wgmma_e4m3(float (&d)[kN / 2], std::uint64_t a, std::uint64_t b, bool accumulate);
 
@@ -58,6 +57,10 @@ __device__ __forceinline__ void wgmma_e4m3(float (&d)[kN / 2], std::uint64_t a, 
 #define DG_S80 DG_S72 ", %72, %73, %74, %75, %76, %77, %78, %79"
 #define DG_S88 DG_S80 ", %80, %81, %82, %83, %84, %85, %86, %87"
 #define DG_S96 DG_S88 ", %88, %89, %90, %91, %92, %93, %94, %95"
+#define DG_S104 DG_S96 ", %96, %97, %98, %99, %100, %101, %102, %103"
+#define DG_S112 DG_S104 ", %104, %105, %106, %107, %108, %109, %110, %111"
+#define DG_S120 DG_S112 ", %112, %113, %114, %115, %116, %117, %118, %119"
+#define DG_S128 DG_S120 ", %120, %121, %122, %123, %124, %125, %126, %127"
 #define DG_D8(d) DG_R8(d, 0)
 #define DG_D16(d) DG_D8(d), DG_R8(d, 8)
 #define DG_D24(d) DG_D16(d), DG_R8(d, 16)
@@ -70,6 +73,10 @@ __device__ __forceinline__ void wgmma_e4m3(float (&d)[kN / 2], std::uint64_t a, 
 #define DG_D80(d) DG_D72(d), DG_R8(d, 72)
 #define DG_D88(d) DG_D80(d), DG_R8(d, 80)
 #define DG_D96(d) DG_D88(d), DG_R8(d, 88)
+#define DG_D104(d) DG_D96(d), DG_R8(d, 96)
+#define DG_D112(d) DG_D104(d), DG_R8(d, 104)
+#define DG_D120(d) DG_D112(d), DG_R8(d, 112)
+#define DG_D128(d) DG_D120(d), DG_R8(d, 120)
 
 #define DG_WGMMA_E4M3(N, REGISTERS, A, B, P)                                                                    \
   template <>                                                                                                   \
@@ -93,7 +100,31 @@ DG_WGMMA_E4M3(160, 80, 80, 81, 82)
 DG_WGMMA_E4M3(176, 88, 88, 89, 90)
 DG_WGMMA_E4M3(192, 96, 96, 97, 98)
 
+#define DG_WGMMA_BF16(N, REGISTERS, A, B, P, TA, TB)                                                             \
+  template <bool kAMnMajor, bool kBMnMajor>                                                                     \
+  struct WgmmaBf16<N, kAMnMajor, kBMnMajor> {                                                                   \
+    __device__ __forceinline__ static void run(float (&d)[N / 2], std::uint64_t a, std::uint64_t b, bool accumulate) { \
+      asm volatile("{\n.reg .pred p;\nsetp.ne.b32 p, %" #P ", 0;\n"                                            \
+                   "wgmma.mma_async.sync.aligned.m64n" #N "k16.f32.bf16.bf16 {" DG_S##REGISTERS "}, %" #A ", %" #B ", p, 1, 1, %" #TA ", %" #TB ";\n}\n" \
+                   : DG_D##REGISTERS(d)                                                                         \
+                   : "l"(a), "l"(b), "r"(static_cast<std::uint32_t>(accumulate)), "n"(kAMnMajor), "n"(kBMnMajor)); \
+    }                                                                                                           \
+  };
+
+template <int kN, bool kAMnMajor, bool kBMnMajor>
+struct WgmmaBf16;
+DG_WGMMA_BF16(16, 8, 8, 9, 10, 11, 12)
+DG_WGMMA_BF16(32, 16, 16, 17, 18, 19, 20)
+DG_WGMMA_BF16(64, 32, 32, 33, 34, 35, 36)
+DG_WGMMA_BF16(96, 48, 48, 49, 50, 51, 52)
+DG_WGMMA_BF16(128, 64, 64, 65, 66, 67, 68)
+DG_WGMMA_BF16(160, 80, 80, 81, 82, 83, 84)
+DG_WGMMA_BF16(192, 96, 96, 97, 98, 99, 100)
+DG_WGMMA_BF16(224, 112, 112, 113, 114, 115, 116)
+DG_WGMMA_BF16(256, 128, 128, 129, 130, 131, 132)
+
 #undef DG_WGMMA_E4M3
+#undef DG_WGMMA_BF16
 #undef DG_D8
 #undef DG_S8
 #undef DG_D16
@@ -118,7 +149,21 @@ DG_WGMMA_E4M3(192, 96, 96, 97, 98)
 #undef DG_S88
 #undef DG_D96
 #undef DG_S96
+#undef DG_D104
+#undef DG_S104
+#undef DG_D112
+#undef DG_S112
+#undef DG_D120
+#undef DG_S120
+#undef DG_D128
+#undef DG_S128
 #undef DG_R8
 // clang-format on
+
+// d (64, kN) f32 = a (64, 16) @ b (kN, 16).T in bf16, plus d where `accumulate`; either may be MN-major.
+template <int kN, bool kAMnMajor, bool kBMnMajor>
+__device__ __forceinline__ void wgmma_bf16(float (&d)[kN / 2], std::uint64_t a, std::uint64_t b, bool accumulate) {
+  WgmmaBf16<kN, kAMnMajor, kBMnMajor>::run(d, a, b, accumulate);
+}
 
 }  // namespace deep_gemm::ptx
