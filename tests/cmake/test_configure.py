@@ -94,7 +94,7 @@ def test_an_interpreter_without_headers_is_refused(tree: Tree, tmp_path: Path) -
 )
 def test_a_row_that_cannot_be_read_is_refused(tree: Tree, row: str) -> None:
     """A table with a broken row configures nothing."""
-    tree.edit("shared/fp8_gemm_configs.def", row)
+    tree.edit("shared/gemm_configs.def", row)
     done = tree.configure()
     assert done.returncode != 0
     assert f"found: {row}" in " ".join(done.stdout.split())
@@ -102,10 +102,10 @@ def test_a_row_that_cannot_be_read_is_refused(tree: Tree, row: str) -> None:
 
 def test_a_name_that_stands_twice_is_refused(tree: Tree) -> None:
     """Two rows cannot make one cubin."""
-    tree.edit("shared/fp8_gemm_configs.def", "DEEP_GEMM_CONFIG(small, 32, 2)")
+    tree.edit("shared/gemm_configs.def", "DEEP_GEMM_CONFIG(small, 32, 2)")
     done = tree.configure()
     assert done.returncode != 0
-    assert "'fp8_gemm_small' is there twice" in " ".join(done.stdout.split())
+    assert "'gemm_small' is there twice" in " ".join(done.stdout.split())
 
 
 def test_an_nvcc_that_is_too_old_is_refused(tree: Tree, tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ def test_nothing_is_done_when_nothing_changed(built: Tree) -> None:
 def test_a_device_header_makes_only_the_cubins_that_include_it(built: Tree) -> None:
     """The depfile of each cubin is exact, and the extensions are not linked again."""
     built.edit("device/mainloop.cuh", "// changed")
-    assert built.rebuilt() == {"fp8_gemm_small.cubin", "fp8_gemm_large.cubin"} | LIBRARY
+    assert built.rebuilt() == {"gemm_small.cubin", "gemm_large.cubin"} | LIBRARY
 
 
 def test_a_binding_source_makes_only_its_objects_and_extensions(built: Tree) -> None:
@@ -36,15 +36,12 @@ def test_a_host_source_makes_one_object_and_the_library(built: Tree) -> None:
 
 def test_a_row_of_the_table_makes_one_cubin(built: Tree) -> None:
     """A new configuration compiles itself alone; the table is an input of the configure step."""
-    built.edit("shared/fp8_gemm_configs.def", "DEEP_GEMM_CONFIG(wide, 256, 3)")
-    assert built.rebuilt() == {"fp8_gemm_wide.cubin"} | LIBRARY
-    table = built.source / "shared" / "fp8_gemm_configs.def"
+    built.edit("shared/gemm_configs.def", "DEEP_GEMM_CONFIG(wide, 256, 3)")
+    assert built.rebuilt() == {"gemm_wide.cubin"} | LIBRARY
+    table = built.source / "shared" / "gemm_configs.def"
     table.write_text(table.read_text().replace("wide, 256, 3", "wide, 256, 4"))
-    assert built.rebuilt() == {"fp8_gemm_wide.cubin"} | LIBRARY
-    assert (
-        r"-DDEEP_GEMM_CONFIG_ARGS=256\,4"
-        in (built.build / "cubins/fp8_gemm_wide.cubin").read_text()
-    )
+    assert built.rebuilt() == {"gemm_wide.cubin"} | LIBRARY
+    assert r"-DDEEP_GEMM_CONFIG_ARGS=256\,4" in (built.build / "cubins/gemm_wide.cubin").read_text()
 
 
 def test_no_command_names_cmake_or_the_checkout_of_a_cubin(built: Tree) -> None:
@@ -63,7 +60,7 @@ def test_what_ptxas_reports_is_kept_and_not_shown(built: Tree) -> None:
     shown = built.ninja().stdout
     assert "warning: asked for" in shown
     assert "ptxas info" not in shown
-    report = (built.build / "cubins" / "fp8_gemm_small.cubin.ptxas.txt").read_text()
+    report = (built.build / "cubins" / "gemm_small.cubin.ptxas.txt").read_text()
     assert "Used 168 registers" in report
     built.edit("device/mainloop.cuh", "#error")
     failed = built.ninja()

@@ -91,10 +91,10 @@ def test_an_edited_file_builds_its_target_alone(installed: Tree) -> None:
     assert said[0]["targets"] == ["deep_gemm"]
     names = {Path(output).name for output in said[0]["outputs"]}
     outputs = {name for name in names if not name.endswith(".txt")}  # reports beside cubins
-    incremental(installed, "build", "fp8_gemm_small")
+    incremental(installed, "build", "gemm_small")
     made = installed.rebuilt()
-    assert made | {"fp8_gemm_small.cubin"} == outputs
-    assert "fp8_gemm_small.cubin" not in made
+    assert made | {"gemm_small.cubin"} == outputs
+    assert "gemm_small.cubin" not in made
     run(installed, "git", "checkout", "-q", ".")
     installed.rebuilt()
 
@@ -120,8 +120,8 @@ def test_affected_says_why_a_file_makes_nothing(installed: Tree) -> None:
 
 def test_a_target_that_is_not_there_is_answered_by_its_neighbours(installed: Tree) -> None:
     """Exit code 82 and the nearest names."""
-    said = incremental(installed, "build", "fp8_gemm_smal", code=82)
-    assert "fp8_gemm_small" in said
+    said = incremental(installed, "build", "gemm_smal", code=82)
+    assert "gemm_small" in said
     assert "--target deep_gemm_abi3" in incremental(
         installed, "build", "deep_gemm_abi3", "--dry-run"
     )
@@ -140,7 +140,7 @@ def test_stale_says_what_changed_and_what_is_due(installed: Tree) -> None:
     assert installed.rebuilt() == set()
     configured = run(installed, "cmake", "--preset", "release")
     assert "Changed since the last configure" in configured
-    cubins = {"fp8_gemm_small.cubin", "fp8_gemm_large.cubin"}
+    cubins = {"gemm_small.cubin", "gemm_large.cubin"}
     assert installed.rebuilt() == cubins | {"deep_gemm_cubins.S.o", "libdeep_gemm.so"}
     assert "current" in incremental(installed, "stale")
     nvcc.write_text(before)

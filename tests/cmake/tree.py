@@ -151,7 +151,7 @@ def write_sources(source: Path) -> None:
         "binding/module.cpp": "#include <Python.h>\nPyMODINIT_FUNC PyInit__C() { return {}; }\n",
         "shared/problem.hpp": "",
         "device/mainloop.cuh": "",
-        "shared/fp8_gemm_configs.def": textwrap.dedent("""\
+        "shared/gemm_configs.def": textwrap.dedent("""\
             // name, tile, stages
             DEEP_GEMM_CONFIG(small, 64, 2)
             DEEP_GEMM_CONFIG(large, 128, 4)
@@ -159,7 +159,7 @@ def write_sources(source: Path) -> None:
     }
     for file in (ROOT / "csrc" / "deep_gemm" / "aot").glob("*.cu"):
         contents[f"aot/{file.name}"] = '#include "shared/problem.hpp"\n'
-    contents["aot/fp8_gemm.cu"] += '#include "device/mainloop.cuh"\n'
+    contents["aot/gemm.cu"] += '#include "device/mainloop.cuh"\n'
     for name, text in contents.items():
         (source / name).parent.mkdir(parents=True, exist_ok=True)
         (source / name).write_text(text)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -9,6 +10,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -32,9 +34,55 @@ def call(**other):
     t = operands(**other)
     deep_gemm.fp8_gemm_nt((t["a"], t["scale_a"]), (t["b"], t["scale_b"]), t["d"], t["c"])
 
-def told(**other):
+def grouped(m=512, n=384, k=512, groups=4, masked=False, psum=False, **other):
+    kb, nb = -(-k // 128), -(-n // 128)
+    lead, mn_major = ((groups,), (-(-m // 4) * 4 * kb,)) if masked else ((), ())
+    t = dict(a=FakeTensor("e4m3", (*lead, m, k)),
+             scale_a=FakeTensor("f32", (*lead, m, kb), strides=(*mn_major, 1, -(-m // 4) * 4)),
+             b=FakeTensor("e4m3", (groups, n, k)), scale_b=FakeTensor("f32", (groups, nb, kb)),
+             d=FakeTensor("bf16", (*lead, m, n)),
+             layout=FakeTensor("int32", (groups if masked or psum else m,)))
+    t.update(other)
+    return t
+
+def call_contiguous(expected=None, psum=False, **other):
+    t = grouped(psum=psum, **other)
+    steering = dict(use_psum_layout=psum, expected_m_for_psum_layout=expected)
+    deep_gemm.m_grouped_fp8_gemm_nt_contiguous(
+        (t["a"], t["scale_a"]), (t["b"], t["scale_b"]), t["d"], t["layout"], **steering)
+
+def call_masked(expected=64, **other):
+    t = grouped(masked=True, **other)
+    deep_gemm.m_grouped_fp8_gemm_nt_masked(
+        (t["a"], t["scale_a"]), (t["b"], t["scale_b"]), t["d"], t["layout"], expected)
+
+def matrix(rows, columns, major="k", kind="bf16"):
+    return FakeTensor(kind, (rows, columns), strides=(columns, 1) if major == "k" else (1, rows))
+
+def call_bf16(m=256, n=384, k=512, output="bf16", majors="kk", **other):
+    t = dict(a=matrix(m, k, majors[0]), b=matrix(n, k, majors[1]), d=FakeTensor(output, (m, n)), c=None)
+    t.update(other)
+    deep_gemm.bf16_gemm_nt(t["a"], t["b"], t["d"], t["c"])
+
+def call_row_scales(m=256, n=384, k=512, output="f32", **other):
+    strides = (1, -(-n // 4) * 4)
+    t = operands(m, n, k, output, scale_b=FakeTensor("f32", (n, -(-k // 128)), strides=strides))
+    t.update(other)
+    deep_gemm.fp8_gemm_nt((t["a"], t["scale_a"]), (t["b"], t["scale_b"]), t["d"], t["c"], (1, 1, 128))
+
+def call_k_grouped(ks, m=256, n=384, c=True, **other):
+    k = sum(ks)
+    t = dict(a=FakeTensor("e4m3", (m * k,)), scale_a=FakeTensor("f32", (m, k // 128), strides=(1, m)),
+             b=FakeTensor("e4m3", (n * k,)), scale_b=FakeTensor("f32", (n, k // 128), strides=(1, n)),
+             d=FakeTensor("f32", (len(ks), m, n)))
+    t.update(other)
+    t["c"] = t["d"] if c else None
+    deep_gemm.k_grouped_fp8_gemm_nt_contiguous(
+        (t["a"], t["scale_a"]), (t["b"], t["scale_b"]), t["d"], ks, None, t["c"])
+
+def told(function=call, *arguments, **other):
     try:
-        call(**other)
+        function(*arguments, **other)
     except Exception as error:
         print(type(error).__name__, error)
     else:
@@ -44,10 +92,13 @@ def told(**other):
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """What a process printed, and the launches that the driver saw, a list of words each."""
+    """What a process printed, and the launches that the driver saw: a list of words each, and the
+    kernel's arguments.
+    """
 
     lines: list[str]
     launches: list[list[str]]
+    arguments: list[dict[str, Any]]
 
 
 Run = Callable[..., Outcome]
@@ -88,7 +139,11 @@ def run(fake_driver: Path, tmp_path: Path) -> Run:
             text=True,
         )
         assert done.returncode == 0, done.stderr
-        launches = [line.split() for line in log.read_text().splitlines()]
-        return Outcome(lines=done.stdout.splitlines(), launches=launches)
+        logged = log.read_text().splitlines()
+        return Outcome(
+            lines=done.stdout.splitlines(),
+            launches=[line.split() for line in logged[::2]],
+            arguments=[json.loads(line) for line in logged[1::2]],
+        )
 
     return run_lines

@@ -1,4 +1,5 @@
 /* A stand-in for libcuda.so.1: answers what the library asks, and appends each launch to the file FAKE_CUDA_LOG.
+   With each launch goes what the kernel was given: the tensor maps, as they were asked for, and the numbers behind them.
    FAKE_CUDA_SM is the GPU's compute capability ("80"), FAKE_CUDA_FAIL the name of a function that fails. */
 #include <stdio.h>
 #include <stdlib.h>
@@ -52,13 +53,59 @@ static Result set_attribute(int attribute, int value, void* kernel, int device) 
   (void)attribute, (void)kernel, (void)device;
   return value > 232448;
 }
-static Result encode(void* map, int type, unsigned rank, void* address, const unsigned long long* extents,
+/* What a tensor map is asked for, written in place of the driver's 128 bytes. */
+struct Map {
+  unsigned long long address;
+  long long extents[3], strides[2]; /* strides in bytes */
+  unsigned box[3];
+  int type, swizzle;
+};
+
+static Result encode(struct Map* map, int type, unsigned rank, void* address, const unsigned long long* extents,
                      const unsigned long long* strides, const unsigned* box, const unsigned* steps, int interleave,
                      int swizzle, int promotion, int fill) {
-  (void)map, (void)type, (void)steps, (void)interleave, (void)swizzle, (void)promotion, (void)fill;
-  const int valid = rank == 3 && (unsigned long)address % 16 == 0 && extents[0] > 0 && extents[1] > 0 && extents[2] > 0 &&
-                    strides[0] % 16 == 0 && strides[1] % 16 == 0 && box[0] <= 256 && box[1] <= 256;
-  return valid ? outcome("cuTensorMapEncodeTiled") : 1;
+  (void)steps, (void)interleave, (void)promotion, (void)fill;
+  const int valid = rank == 3 && (unsigned long)address % 16 == 0 && extents[0] > 0 && extents[1] > 0 &&
+                    extents[2] > 0 && strides[0] % 16 == 0 && strides[1] % 16 == 0 && box[0] <= 256 && box[1] <= 256;
+  if (!valid) return 1;
+  *map = (struct Map){(unsigned long)address, {extents[0], extents[1], extents[2]}, {strides[0], strides[1]},
+                      {box[0], box[1], box[2]}, type, swizzle};
+  return outcome("cuTensorMapEncodeTiled");
+}
+
+/* The kernel's parameter, as shared/gemm_arguments.hpp lays it out. */
+struct Arguments {
+  union {
+    struct Map asked;
+    char bytes[128];
+  } maps[5]; /* a, b, d, scale_a, scale_b */
+  const float* scale_b;
+  long long scale_b_strides[3];
+  const void *c, *output;
+  long long c_stride, d_stride, d_group_stride;
+  unsigned m, n, k_steps, store_rows_unaligned;
+  const int* layout;
+  unsigned grouping, groups, alignment;
+};
+
+static void log_arguments(FILE* log, const struct Arguments* given) {
+  static const char* const names[] = {"a", "b", "d", "scale_a", "scale_b"};
+  fprintf(log, "{");
+  for (int i = 0; i < 5; ++i) {
+    const struct Map* map = &given->maps[i].asked;
+    fprintf(log,
+            "\"%s\": {\"address\": %llu, \"extents\": [%lld, %lld, %lld], \"strides\": [%lld, %lld], "
+            "\"box\": [%u, %u, %u], \"type\": %d, \"swizzle\": %d}, ",
+            names[i], map->address, map->extents[0], map->extents[1], map->extents[2], map->strides[0], map->strides[1],
+            map->box[0], map->box[1], map->box[2], map->type, map->swizzle);
+  }
+  fprintf(log, "\"c\": %llu, \"output\": %llu, \"m\": %u, \"n\": %u, \"k_steps\": %u, \"unaligned\": %u, ",
+          (unsigned long long)given->c, (unsigned long long)given->output, given->m, given->n, given->k_steps,
+          given->store_rows_unaligned);
+  fprintf(log, "\"scale_b_strides\": [%lld, %lld, %lld], ", given->scale_b_strides[0], given->scale_b_strides[1],
+          given->scale_b_strides[2]);
+  fprintf(log, "\"grouping\": %u, \"groups\": %u, \"alignment\": %u}\n", given->grouping, given->groups,
+          given->alignment);
 }
 
 struct LaunchConfig {
@@ -73,11 +120,12 @@ struct LaunchConfig {
 
 static Result launch(const struct LaunchConfig* config, void* kernel, void** parameters, void** extra) {
   FILE* log = fopen(getenv("FAKE_CUDA_LOG"), "a");
-  (void)kernel, (void)parameters, (void)extra;
+  (void)kernel, (void)extra;
   fprintf(log, "%u %u %u %ld", config->grid[0], config->block[0], config->shared, (long)config->stream);
   for (unsigned i = 0; i < config->attribute_count; ++i)
     fprintf(log, " %d:%u", config->attributes[i].id, config->attributes[i].value[0]);
   fprintf(log, "\n");
+  log_arguments(log, parameters[0]);
   fclose(log);
   return outcome("cuLaunchKernelEx");
 }

@@ -48,7 +48,7 @@ class FakeTensor:
         address: int = 0x10000,
         device: tuple[int, int] = (CUDA, 0),
     ) -> None:
-        self.device = device
+        self.kind, self.device, self.address = kind, device, address
         dense = [1] * len(shape)
         for i in reversed(range(len(shape) - 1)):
             dense[i] = dense[i + 1] * shape[i + 1]
@@ -66,6 +66,14 @@ class FakeTensor:
             lanes=1,
             shape=self._shape,
             strides=self._strides,
+        )
+
+    def transpose(self, first: int, second: int) -> FakeTensor:
+        shape, strides = list(self._shape), list(self._strides)
+        shape[first], shape[second] = shape[second], shape[first]
+        strides[first], strides[second] = strides[second], strides[first]
+        return FakeTensor(
+            self.kind, shape, strides=strides, address=self.address, device=self.device
         )
 
     def __dlpack_device__(self) -> tuple[int, int]:

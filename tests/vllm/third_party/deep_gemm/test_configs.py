@@ -23,15 +23,46 @@ def test_every_configuration_has_its_cubin() -> None:
     assert _C.self_test()["cubins"] == len(cubins)
 
 
+@pytest.mark.parametrize("kind", sorted({config["kind"] for config in CONFIGS.values()}))
 @pytest.mark.parametrize("output_bytes", [2, 4])
-def test_the_choice_is_the_lowest_estimate_of_the_output_type(output_bytes: int) -> None:
+def test_the_choice_is_the_lowest_estimate_of_kind_and_output(kind: str, output_bytes: int) -> None:
     """Over extents from one row to thousands, and for a GPU with few multiprocessors."""
+    served = {
+        name
+        for name, config in CONFIGS.items()
+        if (config["kind"], config["output_bytes"]) == (kind, output_bytes)
+    }
+    steering = (kind, 8, 100) if kind.endswith("grouped") else (kind,)
+    if not served:
+        with pytest.raises(ValueError, match=f"expected {kind} with an output that it has"):
+            _C.explain(64, 64, 64, output_bytes, 132, *steering)
+        return
     for m in (1, 64, 65, 1000, 8192):
         for n in (8, 2112, 32768):
             for multiprocessors in (1, 78, 132):
-                chosen, rows = _C.explain(m, n, 7168, output_bytes, multiprocessors)
+                chosen, rows = _C.explain(m, n, 7168, output_bytes, multiprocessors, *steering)
                 assert chosen == min(rows, key=lambda row: row["cycles"])["name"]
-                assert CONFIGS[chosen]["output_bytes"] == output_bytes
+                assert {row["name"] for row in rows} == served
+
+
+def test_names_tell_what_a_configuration_serves() -> None:
+    """Kind, major-ness and grouping are columns, for benchmarks and tests to select by."""
+    for config in CONFIGS.values():
+        kind = config["kind"]
+        assert config["grouped"] == kind.endswith("_grouped")
+        assert config["family"] == ("fp8_row_scales" if "row" in kind else kind.split("_")[0])
+        letters = kind.split("_")[1] if kind.startswith("bf16") else "nt"
+        assert config["a_major"] == ("k" if letters[0] == "n" else "mn")
+        assert config["b_major"] == ("k" if letters in {"nt", "tt"} else "mn")
+
+
+def test_expected_rows_steer_masked_groups() -> None:
+    """Few expected rows of many possible ones take low tiles, many take high ones."""
+    few, rows = _C.explain(4096, 7168, 2048, 2, 132, "fp8_grouped", 32, 20)
+    many, _ = _C.explain(4096, 7168, 2048, 2, 132, "fp8_grouped", 6, 1024)
+    assert CONFIGS[few]["tile_m"] < CONFIGS[many]["tile_m"]
+    tiles = {row["name"]: row["tiles"] for row in rows}
+    assert tiles["fp8_grouped_m64n128_bf16"] == 32 * 7168 // 128
 
 
 def test_few_tiles_split_k_and_many_tiles_do_not() -> None:
@@ -46,6 +77,12 @@ def test_explain_refuses_extents_that_are_none() -> None:
     """Zero rows have no tiles."""
     with pytest.raises(ValueError, match="explain: expected m, n >= 1"):
         _C.explain(0, 8, 128, 2, 132)
+    with pytest.raises(ValueError, match="explain: expected no groups for fp8, got groups=2"):
+        _C.explain(8, 8, 128, 2, 132, "fp8", 2)
+    with pytest.raises(ValueError, match="explain: expected groups >= 1"):
+        _C.explain(8, 8, 128, 2, 132, "fp8_grouped")
+    with pytest.raises(ValueError, match="kind: expected one of configs"):
+        _C.explain(8, 8, 128, 2, 132, "fp4")
     with pytest.raises(ValueError, match="config: expected a name of configs"):
         _C.force_config("m1n1")
 
@@ -55,7 +92,7 @@ def test_the_command_prints_the_table(capsys: pytest.CaptureFixture[str]) -> Non
     assert main([]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 1 + len(CONFIGS)
-    assert lines[0].split()[:3] == ["name", "tile_m", "tile_n"]
+    assert lines[0].split()[:3] == ["name", "kind", "family"]
 
 
 def test_the_command_explains_a_choice(capsys: pytest.CaptureFixture[str]) -> None:
@@ -66,6 +103,9 @@ def test_the_command_explains_a_choice(capsys: pytest.CaptureFixture[str]) -> No
     rows = json.loads(capsys.readouterr().out)
     assert rows[0]["chosen"] == "->"
     assert all(row["name"].endswith("_f32") for row in rows)
+    assert main(["64", "2112", "7168", "--json", "--kind", "bf16_nn_grouped", "--groups", "4"]) == 0
+    rows = json.loads(capsys.readouterr().out)
+    assert {CONFIGS[row["name"]]["kind"] for row in rows} == {"bf16_nn_grouped"}
 
 
 def test_the_command_refuses_what_it_cannot_explain(capsys: pytest.CaptureFixture[str]) -> None:
