@@ -30,21 +30,25 @@ def machine_code(
     if tool is None:
         pytest.skip("needs nvdisasm")
     cubin = tmp_path_factory.mktemp("sass") / "kernel.cubin"
-    cubin.write_bytes(_C.cubins()[f"fp8_gemm_{request.param}"])
+    cubin.write_bytes(_C.cubins()[f"gemm_{request.param}"])
     listing = subprocess.run([tool, str(cubin)], check=True, capture_output=True, text=True).stdout
     return CONFIGS[request.param], listing
 
 
-def test_kernels_multiply_on_fp8_tensor_cores_and_copy_tensors_in_bulk(
+def test_kernels_multiply_on_their_tensor_cores_and_copy_tensors_in_bulk(
     machine_code: tuple[_C.Config, str],
 ) -> None:
-    """QGMMA of the tile's width, four a k step, and bulk tensor loads (UTMALDG)."""
+    """QGMMA (e4m3) or HGMMA (bf16) of the tile's width, and bulk tensor copies (UTMALDG, UTMASTG)
+    of three dimensions.
+    """
     config, listing = machine_code
-    widths = set(re.findall(r"QGMMA\.64x(\d+)x32\.F32\.E4M3\.E4M3", listing))
-    assert widths == {str(config["tile_n"])}
-    assert len(re.findall(r"\bUTMALDG\.2D\b", listing)) >= 3
-    assert bool(re.search(r"\bUTMASTG\.2D\b", listing)) == (config["split_k"] == 1)
-    assert "HMMA" not in listing
+    fp8 = config["family"] != "bf16"
+    wanted = r"QGMMA\.64x(\d+)x32\.F32\.E4M3\.E4M3" if fp8 else r"HGMMA\.64x(\d+)x16\.F32\.BF16"
+    assert set(re.findall(wanted, listing)) == {str(config["tile_n"])}
+    assert len(re.findall(r"\bUTMALDG\.3D\b", listing)) >= (3 if fp8 else 2)
+    assert bool(re.search(r"\bUTMASTG\.3D\b", listing)) == (config["split_k"] == 1)
+    assert not re.search(r"\bHMMA\b", listing)
+    assert ("HGMMA" in listing, "QGMMA" in listing) == (not fp8, fp8)
 
 
 def test_kernels_spill_nothing(machine_code: tuple[_C.Config, str]) -> None:

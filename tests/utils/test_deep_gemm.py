@@ -16,8 +16,11 @@ from vllm.utils import deep_gemm
 HOPPER = Platform(name="cuda", reason="test", capability=DeviceCapability(9, 0))
 
 
-def product(a: Any, b: Any, d: torch.Tensor, c: torch.Tensor | None = None) -> None:
+def product(
+    a: Any, b: Any, d: torch.Tensor, c: torch.Tensor | None = None, recipe: Any = None
+) -> None:
     """Stand in for the kernel, with scales of one."""
+    assert recipe is None or tuple(recipe) == (1, 128, 128)
     result = a[0].float() @ b[0].float().T
     d.copy_(result if c is None else result + c)
 
@@ -75,6 +78,18 @@ def test_the_wrapper_writes_into_what_the_caller_gives() -> None:
     assert torch.equal(d, wanted)
     deep_gemm.fp8_gemm_nt(a, b, d, torch.ones(2, 3), recipe=(1, 128, 128))
     assert torch.equal(d, wanted + 1)
+
+
+def test_what_steers_the_result_reaches_the_library(face: SimpleNamespace) -> None:
+    """A recipe and a psum layout that went lost would be read as something else."""
+    seen: list[Any] = []
+    face.fp8_gemm_nt = lambda _a, _b, _d, _c, recipe: seen.append(recipe)
+    face.m_grouped_fp8_gemm_nt_contiguous = lambda *_operands, **steering: seen.append(steering)
+    a, b, d = scaled(2), scaled(3), torch.empty(2, 3)
+    deep_gemm.fp8_gemm_nt(a, b, d, recipe=(1, 1, 128))
+    layout = torch.zeros(2, dtype=torch.int32)
+    deep_gemm.m_grouped_fp8_gemm_nt_contiguous(a, b, d, layout, use_psum_layout=True)
+    assert [list(seen[0]), seen[1]] == [[1, 1, 128], {"use_psum_layout": True}]
 
 
 @pytest.mark.usefixtures("face")

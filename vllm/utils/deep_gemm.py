@@ -128,26 +128,39 @@ Scaled = tuple[torch.Tensor, torch.Tensor]  # e4m3 values and f32 scales
 
 
 def fp8_gemm_nt(
-    a: Scaled, b: Scaled, d: torch.Tensor, c: torch.Tensor | None = None, **_steering: Any
+    a: Scaled,
+    b: Scaled,
+    d: torch.Tensor,
+    c: torch.Tensor | None = None,
+    *,
+    recipe: tuple[int, int, int] | None = None,
+    **_steering: Any,
 ) -> None:
     """Write `c + (A * scale_a) @ (B * scale_b).T` into `d`.
 
     Shapes: a = ((m, k) e4m3, (m, k / 128) f32), b = ((n, k) e4m3, (n / 128, k / 128) f32), d (m, n)
-        bf16 or f32.
+        bf16 or f32; with recipe (1, 1, 128) b's scales are (n, k / 128) and d is f32.
     Raises: DeepGemmUnavailableError, or what the library says of the operands.
     """
-    torch.ops.vllm.deep_gemm_fp8_gemm_nt(*a, *b, d, c)
+    torch.ops.vllm.deep_gemm_fp8_gemm_nt(*a, *b, d, c, recipe)
 
 
 def m_grouped_fp8_gemm_nt_contiguous(
-    a: Scaled, b: Scaled, d: torch.Tensor, grouped_layout: torch.Tensor, **_steering: Any
+    a: Scaled,
+    b: Scaled,
+    d: torch.Tensor,
+    grouped_layout: torch.Tensor,
+    *,
+    use_psum_layout: bool = False,
+    **_steering: Any,
 ) -> None:
     """Write each row's product with the matrix of its group into `d`.
 
-    Shapes: A (m, k), B (groups, n, k), d (m, n) bf16, grouped_layout (m,) int32, -1 for padding.
+    Shapes: A (m, k), B (groups, n, k), d (m, n) bf16, grouped_layout (m,) int32, -1 for padding;
+        with `use_psum_layout` (groups,), one past each group's last row.
     Raises: DeepGemmUnavailableError, or what the library says of the operands.
     """
-    torch.ops.vllm.deep_gemm_grouped_contiguous(*a, *b, d, grouped_layout)
+    torch.ops.vllm.deep_gemm_grouped_contiguous(*a, *b, d, grouped_layout, use_psum_layout)
 
 
 def fp8_m_grouped_gemm_nt_masked(

@@ -23,12 +23,17 @@ def _function(name: str) -> Any:
     return function(name)
 
 
-def _gemm(a: Any, scale_a: Any, b: Any, scale_b: Any, d: Any, c: Any = None) -> None:
-    _function("fp8_gemm_nt")((a, scale_a), (b, scale_b), d, c)
+def _gemm(
+    a: Any, scale_a: Any, b: Any, scale_b: Any, d: Any, c: Any = None, recipe: Any = None
+) -> None:
+    _function("fp8_gemm_nt")((a, scale_a), (b, scale_b), d, c, recipe)
 
 
-def _grouped_contiguous(a: Any, scale_a: Any, b: Any, scale_b: Any, d: Any, layout: Any) -> None:
-    _function("m_grouped_fp8_gemm_nt_contiguous")((a, scale_a), (b, scale_b), d, layout)
+def _grouped_contiguous(
+    a: Any, scale_a: Any, b: Any, scale_b: Any, d: Any, layout: Any, psum: bool = False
+) -> None:
+    call = _function("m_grouped_fp8_gemm_nt_contiguous")
+    call((a, scale_a), (b, scale_b), d, layout, use_psum_layout=psum)
 
 
 def _grouped_masked(
@@ -67,7 +72,7 @@ def _writes_only(*_operands: Any) -> None:
     """Stand for an operator that returns nothing."""
 
 
-def _fake_gemm(a: Any, _scale_a: Any, b: Any, _scale_b: Any, d: Any, _c: Any = None) -> None:
+def _fake_gemm(a: Any, _scale_a: Any, b: Any, _scale_b: Any, d: Any, *_rest: Any) -> None:
     torch._check(a.shape[-1] == b.shape[-1], lambda: f"k: a {a.shape} and b {b.shape} differ")
     torch._check(d.shape[-1] == b.shape[-2], lambda: f"n: d {d.shape} and b {b.shape} differ")
 
@@ -88,10 +93,15 @@ def _register(name: str, schema: str, call: Callable[..., Any], fake: Callable[.
     torch.library.register_fake(f"vllm::{name}", fake, lib=_library)
 
 
-_register("deep_gemm_fp8_gemm_nt", f"({_SCALED_PAIR}, Tensor? c=None) -> ()", _gemm, _fake_gemm)
+_register(
+    "deep_gemm_fp8_gemm_nt",
+    f"({_SCALED_PAIR}, Tensor? c=None, int[]? recipe=None) -> ()",
+    _gemm,
+    _fake_gemm,
+)
 _register(
     "deep_gemm_grouped_contiguous",
-    f"({_SCALED_PAIR}, Tensor grouped_layout) -> ()",
+    f"({_SCALED_PAIR}, Tensor grouped_layout, bool psum=False) -> ()",
     _grouped_contiguous,
     _writes_only,
 )

@@ -94,6 +94,10 @@ bool check_values(const TensorView& tensor, std::int64_t rows, std::int64_t sum,
   return status.refuse("%s: expected a stride of 1, got %" PRId64, tensor.name, tensor.strides[0]);
 }
 
+bool check_scales(const TensorView& scale, const Shape& shape, Status& status) {
+  return expect_shape(scale, shape, "one for each row and 128 of k", status) && expect_mn_major(scale, status);
+}
+
 bool check_whole(const KGroupedOperands& operands, Status& status) {
   std::int64_t sum = 0;
   const TensorView& d = operands.d;
@@ -108,8 +112,8 @@ bool check_whole(const KGroupedOperands& operands, Status& status) {
   if (operands.has_c && !expect_shape(operands.c, shape, "c is of d's shape", status)) return false;
   if (operands.scales != Scales::kRows) return true;
   const std::int64_t columns = sum / kScaleGranularity;
-  return expect_shape(operands.scale_a, Shape::of(m, columns), "one for each row and 128 of k", status) &&
-         expect_shape(operands.scale_b, Shape::of(n, columns), "one for each row and 128 of k", status);
+  return check_scales(operands.scale_a, Shape::of(m, columns), status) &&
+         check_scales(operands.scale_b, Shape::of(n, columns), status);
 }
 
 }  // namespace

@@ -55,20 +55,6 @@ bool check_scale(const TensorView& scale, const Shape& shape, std::int64_t k, St
                        kScaleGranularity);
 }
 
-// As get_mn_major_tma_aligned_tensor makes it: what a bulk tensor copy can read.
-bool check_mn_major(const TensorView& scale, Status& status) {
-  const std::int64_t extent = rows(scale);
-  const std::int64_t* strides = scale.strides + scale.rank - 2;
-  const bool dense = extent < 2 || strides[0] == 1;
-  const bool aligned = columns(scale) < 2 || (strides[1] % 4 == 0 && strides[1] >= extent);
-  const bool groups_aligned = groups(scale) < 2 || scale.strides[0] % 4 == 0;
-  if (dense && aligned && groups_aligned) return true;
-  return status.refuse("%s: expected MN-major, strides (%s1, a multiple of 4 >= %" PRId64
-                       "), got %s; get_mn_major_tma_aligned_tensor makes it so",
-                       scale.name, scale.rank == 3 ? "a multiple of 4, " : "", extent,
-                       numbers_text(scale.strides, scale.rank).text);
-}
-
 bool check_scales(const GemmOperands& operands, const Problem& problem, Status& status) {
   if (operands.scales == Scales::kNone) return true;
   const bool by_rows = operands.scales == Scales::kRows;
@@ -78,9 +64,9 @@ bool check_scales(const GemmOperands& operands, const Problem& problem, Status& 
       problem.grouping == Grouping::kMasked ? Shape::of(problem.groups, problem.m, steps) : Shape::of(problem.m, steps);
   const Shape shape_b =
       problem.grouping == Grouping::kNone ? Shape::of(rows_b, steps) : Shape::of(problem.groups, rows_b, steps);
-  return check_scale(operands.scale_a, shape_a, problem.k, status) && check_mn_major(operands.scale_a, status) &&
+  return check_scale(operands.scale_a, shape_a, problem.k, status) && expect_mn_major(operands.scale_a, status) &&
          check_scale(operands.scale_b, shape_b, problem.k, status) &&
-         (!by_rows || check_mn_major(operands.scale_b, status));
+         (!by_rows || expect_mn_major(operands.scale_b, status));
 }
 
 bool check_extents(const Problem& problem, Status& status) {
@@ -183,6 +169,19 @@ Dense dense_of(const TensorView& operand) {
   const bool by_columns = columns(operand) < 2 || strides[1] == 1;
   const bool by_rows = rows(operand) < 2 || strides[0] == 1;
   return by_columns || !by_rows ? Dense::kColumns : Dense::kRows;
+}
+
+bool expect_mn_major(const TensorView& scale, Status& status) {
+  const std::int64_t extent = rows(scale);
+  const std::int64_t* strides = scale.strides + scale.rank - 2;
+  const bool dense = extent < 2 || strides[0] == 1;
+  const bool aligned = columns(scale) < 2 || (strides[1] % 4 == 0 && strides[1] >= extent);
+  const bool groups_aligned = groups(scale) < 2 || scale.strides[0] % 4 == 0;
+  if (dense && aligned && groups_aligned) return true;
+  return status.refuse("%s: expected MN-major, strides (%s1, a multiple of 4 >= %" PRId64
+                       "), got %s; get_mn_major_tma_aligned_tensor makes it so",
+                       scale.name, scale.rank == 3 ? "a multiple of 4, " : "", extent,
+                       numbers_text(scale.strides, scale.rank).text);
 }
 
 bool check(const GemmOperands& operands, Problem& problem, Status& status) {

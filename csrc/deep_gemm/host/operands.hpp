@@ -33,6 +33,9 @@ struct GemmOperands {
 // The dense dimension of A and of B; columns where they could be either.
 Dense dense_of(const TensorView& operand);
 
+// Scale factors as get_mn_major_tma_aligned_tensor makes them: what a bulk tensor copy can read.
+bool expect_mn_major(const TensorView& scale, Status& status);
+
 // Checks operand by operand and says the first rule that is broken; fills `problem` where none is.
 bool check(const GemmOperands& operands, Problem& problem, Status& status);
 

@@ -60,7 +60,8 @@ def matrix(rows, columns, major="k", kind="bf16"):
     return FakeTensor(kind, (rows, columns), strides=(columns, 1) if major == "k" else (1, rows))
 
 def call_bf16(m=256, n=384, k=512, output="bf16", majors="kk", **other):
-    t = dict(a=matrix(m, k, majors[0]), b=matrix(n, k, majors[1]), d=FakeTensor(output, (m, n)), c=None)
+    t = dict(a=matrix(m, k, majors[0]), b=matrix(n, k, majors[1]), c=None)
+    t["d"] = FakeTensor(output, (m, n))
     t.update(other)
     deep_gemm.bf16_gemm_nt(t["a"], t["b"], t["d"], t["c"])
 
@@ -68,12 +69,14 @@ def call_row_scales(m=256, n=384, k=512, output="f32", **other):
     strides = (1, -(-n // 4) * 4)
     t = operands(m, n, k, output, scale_b=FakeTensor("f32", (n, -(-k // 128)), strides=strides))
     t.update(other)
-    deep_gemm.fp8_gemm_nt((t["a"], t["scale_a"]), (t["b"], t["scale_b"]), t["d"], t["c"], (1, 1, 128))
+    a, b = (t["a"], t["scale_a"]), (t["b"], t["scale_b"])
+    deep_gemm.fp8_gemm_nt(a, b, t["d"], t["c"], (1, 1, 128))
 
 def call_k_grouped(ks, m=256, n=384, c=True, **other):
-    k = sum(ks)
-    t = dict(a=FakeTensor("e4m3", (m * k,)), scale_a=FakeTensor("f32", (m, k // 128), strides=(1, m)),
-             b=FakeTensor("e4m3", (n * k,)), scale_b=FakeTensor("f32", (n, k // 128), strides=(1, n)),
+    k, steps = sum(ks), sum(ks) // 128
+    t = dict(a=FakeTensor("e4m3", (m * k,)), b=FakeTensor("e4m3", (n * k,)),
+             scale_a=FakeTensor("f32", (m, steps), strides=(1, m)),
+             scale_b=FakeTensor("f32", (n, steps), strides=(1, n)),
              d=FakeTensor("f32", (len(ks), m, n)))
     t.update(other)
     t["c"] = t["d"] if c else None
