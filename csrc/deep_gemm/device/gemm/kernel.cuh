@@ -54,6 +54,9 @@ __device__ __forceinline__ void accumulate(Sums<kConfig>& sums, SharedStorage<kC
 template <KernelConfig kConfig>
 __device__ __forceinline__ void consume(const GemmArguments& arguments, SharedStorage<kConfig>& shared,
                                         BlockPlace<kConfig> block, int consumer) {
+  // With programmatic dependent launch all before this ran beside the stream's last kernel: from here on its results are
+  // read, and what it reads is written.
+  ptx::wait_for_dependencies();
   const OperandDescriptors<kConfig> operands(shared, consumer);
   ConsumerPlace<kConfig> place(shared.barriers);
   const StepRange steps = block.steps(arguments);
@@ -101,10 +104,6 @@ __device__ __forceinline__ void prepare(const GemmArguments& arguments, SharedSt
   } else {
     __syncthreads();
   }
-  // With programmatic dependent launch all of the above ran beside the stream's last kernel: from here on its results
-  // are read, and what it reads is written.
-  ptx::wait_for_dependencies();
-  ptx::launch_dependents();
 }
 
 template <KernelConfig kConfig>
@@ -115,6 +114,7 @@ __device__ __forceinline__ void gemm(const GemmArguments& arguments) {
   auto& shared = *reinterpret_cast<SharedStorage<kConfig>*>(dynamic_shared);
   const auto block = BlockPlace<kConfig>::get();
   const int warp_group = __shfl_sync(0xffffffff, threadIdx.x / kWarpGroupThreads, 0);
+  ptx::launch_dependents();
   prepare<kConfig>(arguments, shared, block);
 
   if (warp_group == kConfig.consumers()) {
