@@ -15,18 +15,24 @@ set(families
   gemm)
 set(host_sources
   api.cpp
+  arguments.cpp
   config_table.cpp
   device.cpp
   driver.cpp
   embedded_cubins.cpp
   gemm.cpp
+  k_grouped.cpp
   kernel_store.cpp
+  operands.cpp
   self_test.cpp
   settings.cpp
   tensor_map.cpp
   tensor_view.cpp)
 set(binding_sources
+  gemm_functions.cpp
   module.cpp
+  setting_functions.cpp
+  table_functions.cpp
   tensor_argument.cpp)
 list(TRANSFORM host_sources PREPEND "${CMAKE_SOURCE_DIR}/csrc/deep_gemm/host/")
 list(TRANSFORM binding_sources PREPEND "${CMAKE_SOURCE_DIR}/csrc/deep_gemm/binding/")

@@ -1,160 +1,19 @@
 // The Python module _C: reads arguments, calls the library, turns its Status into an exception. Knows no CUDA.
 //
 // Compiled once for each CPython, and once against the limited API of 3.10.
-#include "binding/tensor_argument.hpp"
-#include "host/api.hpp"
+#include "binding/functions.hpp"
 
 // Read by the wheel's audit: which interpreter this file was compiled for, whatever its name says.
 extern "C" __attribute__((visibility("default"), used)) const char deep_gemm_soabi[] =
     "deep_gemm_soabi=" DEEP_GEMM_SOABI;
 
 namespace deep_gemm {
-namespace {
-
 PyObject* raise(const Status& status) {
   PyErr_SetString(status.outcome == Outcome::kRuntime ? PyExc_RuntimeError : PyExc_ValueError, status.message);
   return nullptr;
 }
 
-bool expect_count(const char* function, Py_ssize_t got, Py_ssize_t expected) {
-  if (got == expected) return true;
-  PyErr_Format(PyExc_TypeError, "%s: expected %zd arguments, got %zd", function, expected, got);
-  return false;
-}
-
-PyObject* py_fp8_gemm_nt(PyObject*, PyObject* const* arguments, Py_ssize_t count) {
-  if (!expect_count("fp8_gemm_nt", count, 6)) return nullptr;
-  static const char* const kNames[] = {"a", "scale_a", "b", "scale_b", "d", "c"};
-  TensorArgument tensors[6];
-  Fp8GemmOperands operands;
-  TensorView* const views[] = {&operands.a,       &operands.scale_a, &operands.b,
-                               &operands.scale_b, &operands.d,       &operands.c};
-  operands.has_c = arguments[5] != Py_None;
-  for (int i = 0; i < (operands.has_c ? 6 : 5); ++i)
-    if (!tensors[i].read(arguments[i], kNames[i], *views[i])) return nullptr;
-  void* stream = nullptr;
-  if (operands.a.device_kind == DeviceKind::kCuda && !tensors[0].current_stream(&stream)) return nullptr;
-  Status status;
-  bool done = false;
-  Py_BEGIN_ALLOW_THREADS;
-  done = deep_gemm_fp8_gemm_nt(&operands, stream, &status);
-  Py_END_ALLOW_THREADS;
-  if (!done) return raise(status);
-  Py_RETURN_NONE;
-}
-
-PyObject* py_configs(PyObject*, PyObject*) {
-  PyObject* list = PyList_New(0);
-  for (std::size_t i = 0; list != nullptr && i < deep_gemm_config_count(); ++i) {
-    const NamedConfig& named = *deep_gemm_config(i);
-    const KernelConfig& config = named.config;
-    PyObject* row =
-        Py_BuildValue("{s:s,s:i,s:i,s:i,s:i,s:i,s:i,s:i}", "name", named.name, "tile_m", config.tile_m, "tile_n",
-                      config.tile_n, "stages", config.stages, "output_bytes", config.output_bytes, "split_k",
-                      config.split_k, "threads", config.threads(), "shared_bytes", config.shared_bytes());
-    if (row == nullptr || PyList_Append(list, row) != 0) Py_CLEAR(list);
-    Py_XDECREF(row);
-  }
-  return list;
-}
-
-// Every configuration's estimate for one problem, and the index of the chosen one.
-PyObject* py_explain(PyObject*, PyObject* arguments) {
-  long long m = 0;
-  long long n = 0;
-  long long k = 0;
-  int output_bytes = 0;
-  int multiprocessors = 0;
-  if (!PyArg_ParseTuple(arguments, "LLLii:explain", &m, &n, &k, &output_bytes, &multiprocessors)) return nullptr;
-  if (m < 1 || n < 1 || k < 0 || multiprocessors < 1 || (output_bytes != 2 && output_bytes != 4)) {
-    PyErr_SetString(PyExc_ValueError, "explain: expected m, n >= 1, k >= 0, output_bytes 2 or 4, multiprocessors >= 1");
-    return nullptr;
-  }
-  const Problem problem{m, n, k, output_bytes};
-  PyObject* list = PyList_New(0);
-  for (std::size_t i = 0; list != nullptr && i < deep_gemm_config_count(); ++i) {
-    const NamedConfig& named = *deep_gemm_config(i);
-    if (named.config.output_bytes != output_bytes) continue;
-    const Estimate estimate = deep_gemm_estimate(i, &problem, multiprocessors);
-    PyObject* row = Py_BuildValue(
-        "{s:s,s:L,s:L,s:d,s:d,s:d,s:d}", "name", named.name, "tiles", static_cast<long long>(estimate.tiles), "waves",
-        static_cast<long long>(estimate.waves), "multiply_cycles", estimate.multiply_cycles, "load_cycles",
-        estimate.load_cycles, "memory_cycles", estimate.memory_cycles, "cycles", estimate.cycles);
-    if (row == nullptr || PyList_Append(list, row) != 0) Py_CLEAR(list);
-    Py_XDECREF(row);
-  }
-  const char* chosen = deep_gemm_config(deep_gemm_choose_config(&problem, multiprocessors))->name;
-  return list == nullptr ? nullptr : Py_BuildValue("(sN)", chosen, list);
-}
-
-PyObject* py_cubins(PyObject*, PyObject*) {
-  PyObject* result = PyDict_New();
-  for (std::size_t i = 0; result != nullptr && i < deep_gemm_embedded_count(); ++i) {
-    const EmbeddedCubin& cubin = *deep_gemm_embedded(i);
-    PyObject* code =
-        PyBytes_FromStringAndSize(reinterpret_cast<const char*>(cubin.begin), static_cast<Py_ssize_t>(cubin.bytes()));
-    if (code == nullptr || PyDict_SetItemString(result, cubin.name, code) != 0) Py_CLEAR(result);
-    Py_XDECREF(code);
-  }
-  return result;
-}
-
-PyObject* py_self_test(PyObject*, PyObject*) {
-  SelfTestCounts counts;
-  Status status;
-  if (!deep_gemm_self_test(&counts, &status)) return raise(status);
-  return Py_BuildValue("{s:n,s:n,s:n,s:n}", "configs", static_cast<Py_ssize_t>(counts.configs), "cubins",
-                       static_cast<Py_ssize_t>(counts.cubins), "cubin_bytes",
-                       static_cast<Py_ssize_t>(counts.cubin_bytes), "problems",
-                       static_cast<Py_ssize_t>(counts.problems));
-}
-
-PyObject* py_set_num_sms(PyObject*, PyObject* value) {
-  const long limit = PyLong_AsLong(value);
-  if (limit == -1 && PyErr_Occurred() != nullptr) return nullptr;
-  if (limit < 0 || limit > 1024) {
-    PyErr_Format(PyExc_ValueError, "num_sms: expected 1 to 1024, or 0 for all of the device, got %ld", limit);
-    return nullptr;
-  }
-  deep_gemm_set_multiprocessor_limit(static_cast<int>(limit));
-  Py_RETURN_NONE;
-}
-
-PyObject* py_get_num_sms(PyObject*, PyObject* device) {
-  if (const int limit = deep_gemm_multiprocessor_limit(); limit > 0) return PyLong_FromLong(limit);
-  const long ordinal = PyLong_AsLong(device);
-  if (ordinal == -1 && PyErr_Occurred() != nullptr) return nullptr;
-  int count = 0;
-  Status status;
-  if (!deep_gemm_multiprocessors(static_cast<int>(ordinal), &count, &status)) return raise(status);
-  return PyLong_FromLong(count);
-}
-
-PyObject* py_set_pdl(PyObject*, PyObject* value) {
-  const int allowed = PyObject_IsTrue(value);
-  if (allowed < 0) return nullptr;
-  deep_gemm_set_dependent_launch(allowed != 0);
-  Py_RETURN_NONE;
-}
-
-PyObject* py_get_pdl(PyObject*, PyObject*) { return PyBool_FromLong(deep_gemm_dependent_launch()); }
-
-PyObject* py_force_config(PyObject*, PyObject* name) {
-  if (name == Py_None) {
-    deep_gemm_force_config(-1);
-    Py_RETURN_NONE;
-  }
-  for (std::size_t i = 0; i < deep_gemm_config_count(); ++i) {
-    PyObject* candidate = PyUnicode_FromString(deep_gemm_config(i)->name);
-    const bool same = candidate != nullptr && PyObject_RichCompareBool(candidate, name, Py_EQ) == 1;
-    Py_XDECREF(candidate);
-    if (!same) continue;
-    deep_gemm_force_config(static_cast<int>(i));
-    Py_RETURN_NONE;
-  }
-  PyErr_Format(PyExc_ValueError, "config: expected a name of configs(), got %R", name);
-  return nullptr;
-}
+namespace {
 
 PyCFunction fast(PyObject* (*function)(PyObject*, PyObject* const*, Py_ssize_t)) {
   return reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(function));
@@ -163,9 +22,23 @@ PyCFunction fast(PyObject* (*function)(PyObject*, PyObject* const*, Py_ssize_t))
 PyMethodDef methods[] = {
     {"fp8_gemm_nt", fast(py_fp8_gemm_nt), METH_FASTCALL,
      "fp8_gemm_nt(a, scale_a, b, scale_b, d, c): launch d = c + (a * scale_a) @ (b * scale_b).T; c may be None."},
+    {"fp8_gemm_nt_row_scales", fast(py_fp8_gemm_nt_row_scales), METH_FASTCALL,
+     "fp8_gemm_nt_row_scales(a, scale_a, b, scale_b, d, c): the same, scale_b for each row of b; d is f32."},
+    {"fp8_gemm_nt_grouped", fast(py_fp8_gemm_nt_grouped), METH_FASTCALL,
+     "fp8_gemm_nt_grouped(function, grouping, expected_m, a, scale_a, b, scale_b, d, layout): b of each group of "
+     "rows; grouping is contiguous, psum or masked, expected_m a hint or 0."},
+    {"bf16_gemm_nt", fast(py_bf16_gemm_nt), METH_FASTCALL,
+     "bf16_gemm_nt(a, b, d, c): launch d = c + a @ b.T; rows or columns of a and b are dense."},
+    {"bf16_gemm_nt_grouped", fast(py_bf16_gemm_nt_grouped), METH_FASTCALL,
+     "bf16_gemm_nt_grouped(function, grouping, expected_m, a, b, d, layout): as fp8_gemm_nt_grouped."},
+    {"fp8_gemm_nt_k_grouped", fast(py_fp8_gemm_nt_k_grouped), METH_FASTCALL,
+     "fp8_gemm_nt_k_grouped(function, ks, a, scale_a, b, scale_b, d, c): a launch for each group of k."},
+    {"bf16_gemm_nt_k_grouped", fast(py_bf16_gemm_nt_k_grouped), METH_FASTCALL,
+     "bf16_gemm_nt_k_grouped(function, ks, a, b, d, c): the same."},
     {"configs", py_configs, METH_NOARGS, "configs(): the compiled configurations, a dict each."},
     {"explain", py_explain, METH_VARARGS,
-     "explain(m, n, k, output_bytes, multiprocessors): (chosen name, every candidate's estimate)."},
+     "explain(m, n, k, output_bytes, multiprocessors, kind, groups, expected_m): (chosen name, every candidate's "
+     "estimate)."},
     {"cubins", py_cubins, METH_NOARGS, "cubins(): the machine code in the library, {name: bytes of an ELF file}."},
     {"self_test", py_self_test, METH_NOARGS,
      "self_test(): check configurations, cubins and schedules without a GPU; counts of what was checked."},
@@ -173,6 +46,11 @@ PyMethodDef methods[] = {
     {"get_num_sms", py_get_num_sms, METH_O, "get_num_sms(device): the limit, or the device's multiprocessors."},
     {"set_pdl", py_set_pdl, METH_O, "set_pdl(allowed): programmatic dependent launch of later calls."},
     {"get_pdl", py_get_pdl, METH_NOARGS, "get_pdl(): whether it is set."},
+    {"set_mk_alignment", py_set_mk_alignment, METH_O,
+     "set_mk_alignment(rows): groups of rows begin at multiples of it."},
+    {"get_mk_alignment", py_get_mk_alignment, METH_NOARGS, "get_mk_alignment(): these rows."},
+    {"set_tc_util", py_set_tc_util, METH_O, "set_tc_util(per_cent): kept and told; 0 stands for 100."},
+    {"get_tc_util", py_get_tc_util, METH_NOARGS, "get_tc_util(): what was set."},
     {"force_config", py_force_config, METH_O,
      "force_config(name): use only this configuration, for tuning; None: choose for each problem."},
     {nullptr, nullptr, 0, nullptr},

@@ -5,8 +5,12 @@
 
 using namespace deep_gemm;
 
-bool deep_gemm_fp8_gemm_nt(const Fp8GemmOperands* operands, void* stream, Status* status) {
-  return fp8_gemm_nt(*operands, stream, *status);
+bool deep_gemm_gemm(const GemmOperands* operands, void* stream, Status* status) {
+  return gemm(*operands, stream, *status);
+}
+
+bool deep_gemm_k_grouped_gemm(const KGroupedOperands* operands, void* stream, Status* status) {
+  return k_grouped_gemm(*operands, stream, *status);
 }
 
 bool deep_gemm_self_test(SelfTestCounts* counts, Status* status) { return self_test(*counts, *status); }
@@ -18,6 +22,10 @@ const EmbeddedCubin* deep_gemm_embedded(std::size_t index) { return &cubin_at(in
 std::size_t deep_gemm_config_count() { return config_count(); }
 
 const NamedConfig* deep_gemm_config(std::size_t index) { return &config_at(index); }
+
+const char* deep_gemm_kind_name(Kind kind) { return kind_name(kind); }
+
+bool deep_gemm_suits(std::size_t index, const Problem* problem) { return suits(config_at(index).config, *problem); }
 
 std::size_t deep_gemm_choose_config(const Problem* problem, int multiprocessors) {
   return choose_config(*problem, multiprocessors);
@@ -34,6 +42,14 @@ int deep_gemm_multiprocessor_limit() { return Settings::get().multiprocessors.lo
 void deep_gemm_set_dependent_launch(bool allowed) { Settings::get().dependent_launch.store(allowed); }
 
 bool deep_gemm_dependent_launch() { return Settings::get().dependent_launch.load(); }
+
+void deep_gemm_set_mk_alignment(int rows) { Settings::get().mk_alignment.store(rows); }
+
+int deep_gemm_mk_alignment() { return Settings::get().mk_alignment.load(); }
+
+void deep_gemm_set_tensor_core_share(int per_cent) { Settings::get().tensor_core_share.store(per_cent); }
+
+int deep_gemm_tensor_core_share() { return Settings::get().tensor_core_share.load(); }
 
 void deep_gemm_force_config(int index) { Settings::get().forced_config.store(index); }
 

@@ -23,9 +23,9 @@ static_assert(all_valid(), "a row of shared/gemm_configs.def is invalid: see inv
 static_assert(std::size(kConfigs) <= kMaxConfigs);
 
 // Rates for comparing configurations with each other, in cycles of one multiprocessor. Source: 4096 e4m3
-// multiply-adds a cycle by the H200's data sheet; the others fitted to the times of all configurations on the
-// published shapes on one H200 (docs/kernels.md says how).
-constexpr double kMultiplyAddsPerCycle = 4096;
+// multiply-adds a cycle by the H200's data sheet, half as many of bf16; the others fitted to the times of all FP8
+// configurations on the published shapes on one H200 (docs/kernels.md says how).
+constexpr double kMultipliedBytesPerCycle = 4096;
 constexpr double kMultiplyShare = 1.14;        // what a k step takes of the tensor cores' time, with other consumers
 constexpr double kAheadShare = 0.72;           // the same where consumers run ahead (they hide what others wait for)
 constexpr double kPromoteCycles = 0.21;        // of one column of one wave
@@ -39,9 +39,15 @@ constexpr double kSplitCycles = 4640;  // parts and their waiting for each other
 // A tile with few rows is read once: then B's bytes come from device memory, at what each busy multiprocessor gets.
 constexpr std::int64_t kStreamedRows = 128;
 
+constexpr const char* kKindNames[] = {"fp8",     "fp8_grouped",     "fp8_row_scales", "bf16_nt", "bf16_nt_grouped",
+                                      "bf16_nn", "bf16_nn_grouped", "bf16_tn",        "bf16_tt"};
+static_assert(std::size(kKindNames) == kKinds && static_cast<int>(Kind::kBf16Tt) + 1 == kKinds);
+
 std::int64_t divide_up(std::int64_t value, std::int64_t by) { return (value + by - 1) / by; }
 
 }  // namespace
+
+const char* kind_name(Kind kind) { return kKindNames[static_cast<int>(kind)]; }
 
 std::size_t config_count() { return std::size(kConfigs); }
 
@@ -56,33 +62,65 @@ std::int64_t tile_slots(const KernelConfig& config, int multiprocessors) {
 namespace {
 
 double multiply_cycles(const KernelConfig& config) {
-  const double multiply = static_cast<double>(config.tile_m) * config.tile_n * kTileK / kMultiplyAddsPerCycle;
+  const double multiply = static_cast<double>(config.tile_m) * config.tile_n * kStepBytes / kMultipliedBytesPerCycle;
+  if (!config.fp8()) return multiply;
   const double promote = config.waves() * (config.tile_n * kPromoteCycles + kWaitCycles);
   if (config.runs_ahead()) return std::max(multiply * kAheadShare, promote);
   if (config.consumers() == 1) return multiply + promote;
   return std::max(multiply * kMultiplyShare, multiply / config.consumers() + promote);
 }
 
-double load_cycles(const KernelConfig& config, const Problem& problem, double blocks) {
+// The rows that are expected to count: of one group, and of all.
+struct ExpectedRows {
+  std::int64_t of_group;
+  std::int64_t of_all;
+
+  static ExpectedRows of(const Problem& problem) {
+    const bool masked = problem.grouping == Grouping::kMasked;
+    const std::int64_t most = masked ? problem.m * problem.groups : problem.m;
+    if (problem.expected_m == 0) return {divide_up(most, problem.groups), most};
+    const std::int64_t of_group = std::min(problem.expected_m, problem.m);
+    return {of_group, std::min(most, of_group * problem.groups)};
+  }
+};
+
+// Groups whose rows stand where tiles begin: each ends with a tile of its own.
+std::int64_t expected_tiles_m(const KernelConfig& config, const Problem& problem, const ExpectedRows& rows) {
+  const std::int64_t of_groups = divide_up(rows.of_group, config.tile_m) * problem.groups;
+  if (problem.grouping == Grouping::kMasked) return of_groups;
+  return problem.expected_m == 0 ? divide_up(problem.m, config.tile_m)
+                                 : std::min(of_groups, divide_up(problem.m, config.tile_m));
+}
+
+double load_cycles(const KernelConfig& config, std::int64_t rows, double blocks) {
   const double shared = config.operand_stage_bytes() / kL2BytesPerCycle;
-  if (problem.m > kStreamedRows) return shared;
-  return std::max(shared, config.tile_n * kTileK * blocks / kMemoryBytesPerCycle);
+  if (rows > kStreamedRows) return shared;
+  return std::max(shared, config.b_stage_bytes() * blocks / kMemoryBytesPerCycle);
 }
 
 }  // namespace
 
+bool suits(const KernelConfig& config, const Problem& problem) {
+  if (config.kind != problem.kind || config.output_bytes != problem.output_bytes) return false;
+  const bool aligned = problem.grouping == Grouping::kContiguous || problem.grouping == Grouping::kPsum;
+  return !aligned || problem.alignment % config.tile_m == 0;
+}
+
 Estimate estimate(const KernelConfig& config, const Problem& problem, int multiprocessors) {
   Estimate result{};
-  result.tiles = schedule_of(config, problem).tiles();
+  const ExpectedRows rows = ExpectedRows::of(problem);
+  result.tiles = expected_tiles_m(config, problem, rows) * divide_up(problem.n, config.tile_n);
   result.waves = divide_up(result.tiles, tile_slots(config, multiprocessors));
   const double blocks = static_cast<double>(std::min<std::int64_t>(result.tiles * config.split_k, multiprocessors));
   result.multiply_cycles = multiply_cycles(config);
-  result.load_cycles = load_cycles(config, problem, blocks);
-  const double m = static_cast<double>(problem.m);
+  result.load_cycles = load_cycles(config, rows.of_group, blocks);
+  const double m = static_cast<double>(rows.of_all);
   const double n = static_cast<double>(problem.n);
+  const double operand_rows = m + n * static_cast<double>(problem.groups);
   result.memory_cycles =
-      ((m + n) * static_cast<double>(problem.k) + m * n * problem.output_bytes) / kMemoryBytesPerCycle;
-  const double steps = static_cast<double>(divide_up(divide_up(problem.k, kTileK), config.split_k));
+      (operand_rows * static_cast<double>(problem.k * config.operand_bytes()) + m * n * problem.output_bytes) /
+      kMemoryBytesPerCycle;
+  const double steps = static_cast<double>(divide_up(divide_up(problem.k, config.tile_k()), config.split_k));
   const double tile = steps * std::max(result.multiply_cycles, result.load_cycles) + kTileCycles +
                       kStoreCyclesPerByte * config.tile_m * config.tile_n * config.output_bytes;
   result.cycles = std::max(static_cast<double>(result.waves) * tile, result.memory_cycles) + kLaunchCycles +
@@ -94,7 +132,7 @@ std::size_t choose_config(const Problem& problem, int multiprocessors) {
   std::size_t best = config_count();
   double best_cycles = 0;
   for (std::size_t i = 0; i < config_count(); ++i) {
-    if (kConfigs[i].config.output_bytes != problem.output_bytes) continue;
+    if (!suits(kConfigs[i].config, problem)) continue;
     const double cycles = estimate(kConfigs[i].config, problem, multiprocessors).cycles;
     if (best == config_count() || cycles < best_cycles) {
       best = i;

@@ -38,10 +38,27 @@ bool check_schedule(const NamedConfig& named, const Problem& problem, Status& st
 
 bool check_problem(const Problem& problem, int multiprocessors, Status& status) {
   const std::size_t index = choose_config(problem, multiprocessors);
-  if (index >= config_count() || config_at(index).config.output_bytes != problem.output_bytes)
-    return status.fail("choice for m=%lld, n=%lld: no configuration of the output type",
+  if (index >= config_count() || !suits(config_at(index).config, problem))
+    return status.fail("choice for %s, m=%lld, n=%lld: no configuration of the output type", kind_name(problem.kind),
                        static_cast<long long>(problem.m), static_cast<long long>(problem.n));
   return check_schedule(config_at(index), problem, status);
+}
+
+// Every type of output that a kind has; a kind has one.
+bool check_kind(Kind kind, std::int64_t m, std::int64_t n, SelfTestCounts& counts, Status& status) {
+  bool served = false;
+  for (const int output_bytes : {2, 4}) {
+    const auto has = [&](const NamedConfig& named) {
+      return named.config.kind == kind && named.config.output_bytes == output_bytes;
+    };
+    bool any = false;
+    for (std::size_t i = 0; i < config_count(); ++i) any = any || has(config_at(i));
+    if (!any) continue;
+    served = true;
+    if (!check_problem({kind, m, n, 7168, output_bytes}, 132, status)) return false;
+    ++counts.problems;
+  }
+  return served || status.fail("kind %s: no configuration", kind_name(kind));
 }
 
 }  // namespace
@@ -52,10 +69,8 @@ bool self_test(SelfTestCounts& counts, Status& status) {
   constexpr std::int64_t kExtents[] = {1, 63, 64, 65, 127, 129, 1000, 2112};
   for (const std::int64_t m : kExtents)
     for (const std::int64_t n : kExtents)
-      for (const int output_bytes : {2, 4}) {
-        if (!check_problem({m, n, 7168, output_bytes}, 132, status)) return false;
-        ++counts.problems;
-      }
+      for (int kind = 0; kind < kKinds; ++kind)
+        if (!check_kind(static_cast<Kind>(kind), m, n, counts, status)) return false;
   return true;
 }
 

@@ -8,6 +8,9 @@ namespace deep_gemm {
 struct Settings {
   std::atomic<int> multiprocessors{0};  // upper limit of blocks a launch; 0: all that the device has
 
+  std::atomic<int> mk_alignment{128};       // of groups of rows: where the next one may begin
+  std::atomic<int> tensor_core_share{100};  // per cent that a caller asks for; Hopper's kernels take all
+
   std::atomic<bool> dependent_launch{false};  // programmatic dependent launch
   std::atomic<int> forced_config{-1};         // index of the only configuration to use, for tuning; -1: choose
 

@@ -1,5 +1,7 @@
 #include "host/tensor_view.hpp"
 
+#include <algorithm>
+
 namespace deep_gemm {
 
 std::int64_t TensorView::elements() const {
@@ -59,12 +61,22 @@ bool expect_rank(const TensorView& tensor, std::int32_t rank, Status& status) {
   return status.refuse("%s: expected %d dimensions, got %d", tensor.name, rank, tensor.rank);
 }
 
-bool expect_shape(const TensorView& tensor, std::int64_t rows, std::int64_t columns, const char* why, Status& status) {
-  if (!expect_rank(tensor, 2, status)) return false;
-  if (tensor.shape[0] == rows && tensor.shape[1] == columns) return true;
-  return status.refuse("%s: expected shape (%lld, %lld), got (%lld, %lld); %s", tensor.name,
-                       static_cast<long long>(rows), static_cast<long long>(columns),
-                       static_cast<long long>(tensor.shape[0]), static_cast<long long>(tensor.shape[1]), why);
+NumbersText numbers_text(const std::int64_t* numbers, std::int32_t count) {
+  NumbersText result;
+  int written = std::snprintf(result.text, sizeof(result.text), "(");
+  for (std::int32_t i = 0; i < count; ++i)
+    written += std::snprintf(result.text + written, sizeof(result.text) - static_cast<std::size_t>(written), "%s%lld",
+                             i == 0 ? "" : ", ", static_cast<long long>(numbers[i]));
+  std::snprintf(result.text + written, sizeof(result.text) - static_cast<std::size_t>(written),
+                count == 1 ? ",)" : ")");
+  return result;
+}
+
+bool expect_shape(const TensorView& tensor, const Shape& shape, const char* why, Status& status) {
+  if (!expect_rank(tensor, shape.rank, status)) return false;
+  if (std::equal(shape.extents, shape.extents + shape.rank, tensor.shape)) return true;
+  return status.refuse("%s: expected shape %s, got %s; %s", tensor.name, numbers_text(shape.extents, shape.rank).text,
+                       numbers_text(tensor.shape, tensor.rank).text, why);
 }
 
 bool expect_cuda(const TensorView& tensor, Status& status) {
@@ -94,17 +106,44 @@ bool expect_aligned(const TensorView& tensor, std::int64_t alignment, Status& st
                        static_cast<long long>(alignment), tensor.data);
 }
 
-bool expect_row_major(const TensorView& tensor, Status& status) {
-  if (!expect_rank(tensor, 2, status)) return false;
-  const bool dense_rows = tensor.shape[1] < 2 || tensor.strides[1] == 1;
-  const bool disjoint = tensor.shape[0] < 2 || tensor.strides[0] >= tensor.shape[1];
-  if (dense_rows && disjoint) return true;
-  return status.refuse("%s: expected row-major, strides (>= %lld, 1), got (%lld, %lld) for shape (%lld, %lld)",
-                       tensor.name, static_cast<long long>(tensor.shape[1]), static_cast<long long>(tensor.strides[0]),
-                       static_cast<long long>(tensor.strides[1]), static_cast<long long>(tensor.shape[0]),
-                       static_cast<long long>(tensor.shape[1]));
+bool expect_row_major(const TensorView& tensor, const char* why, Status& status) {
+  if (is_dense(tensor, Dense::kColumns)) return true;
+  const std::int64_t expected = columns(tensor);
+  return status.refuse("%s: expected row-major, strides (%s>= %lld, 1), got %s for shape %s%s", tensor.name,
+                       tensor.rank == 3 ? "of groups that do not overlap, " : "", static_cast<long long>(expected),
+                       numbers_text(tensor.strides, tensor.rank).text, numbers_text(tensor.shape, tensor.rank).text,
+                       why);
 }
 
-std::int64_t row_stride(const TensorView& tensor) { return tensor.shape[0] < 2 ? tensor.shape[1] : tensor.strides[0]; }
+bool is_dense(const TensorView& tensor, Dense dense) {
+  const std::int32_t inner = dense == Dense::kColumns ? tensor.rank - 1 : tensor.rank - 2;
+  const std::int32_t outer = dense == Dense::kColumns ? tensor.rank - 2 : tensor.rank - 1;
+  const std::int64_t length = tensor.shape[inner];
+  if (length > 1 && tensor.strides[inner] != 1) return false;
+  if (tensor.shape[outer] > 1 && tensor.strides[outer] < length) return false;
+  if (groups(tensor) < 2) return true;
+  // Groups behind each other, or line by line beside each other.
+  const std::int64_t line = line_stride(tensor, dense);
+  const std::int64_t group = tensor.strides[0];
+  return group >= (tensor.shape[outer] - 1) * line + length ||
+         (group >= length && line >= (groups(tensor) - 1) * group + length);
+}
+
+std::int64_t groups(const TensorView& tensor) { return tensor.rank == 3 ? tensor.shape[0] : 1; }
+
+std::int64_t rows(const TensorView& tensor) { return tensor.shape[tensor.rank - 2]; }
+
+std::int64_t columns(const TensorView& tensor) { return tensor.shape[tensor.rank - 1]; }
+
+std::int64_t line_stride(const TensorView& tensor, Dense dense) {
+  const bool by_rows = dense == Dense::kColumns;
+  if ((by_rows ? rows(tensor) : columns(tensor)) < 2) return by_rows ? columns(tensor) : rows(tensor);
+  return tensor.strides[by_rows ? tensor.rank - 2 : tensor.rank - 1];
+}
+
+std::int64_t group_stride(const TensorView& tensor, Dense dense) {
+  if (groups(tensor) > 1) return tensor.strides[0];
+  return line_stride(tensor, dense) * (dense == Dense::kColumns ? rows(tensor) : columns(tensor));
+}
 
 }  // namespace deep_gemm

@@ -1,7 +1,15 @@
-from typing import TypedDict
+from collections.abc import Sequence
+from typing import Literal, TypedDict
+
+Grouping = Literal["contiguous", "psum", "masked"]
 
 class Config(TypedDict):
     name: str
+    kind: str
+    family: Literal["fp8", "fp8_row_scales", "bf16"]
+    a_major: Literal["k", "mn"]
+    b_major: Literal["k", "mn"]
+    grouped: bool
     tile_m: int
     tile_n: int
     stages: int
@@ -28,9 +36,57 @@ class Counts(TypedDict):
 def fp8_gemm_nt(
     a: object, scale_a: object, b: object, scale_b: object, d: object, c: object | None, /
 ) -> None: ...
+def fp8_gemm_nt_row_scales(
+    a: object, scale_a: object, b: object, scale_b: object, d: object, c: object | None, /
+) -> None: ...
+def fp8_gemm_nt_grouped(
+    function: str,
+    grouping: Grouping,
+    expected_m: int,
+    a: object,
+    scale_a: object,
+    b: object,
+    scale_b: object,
+    d: object,
+    layout: object,
+    /,
+) -> None: ...
+def fp8_gemm_nt_k_grouped(
+    function: str,
+    ks: Sequence[int],
+    a: object,
+    scale_a: object,
+    b: object,
+    scale_b: object,
+    d: object,
+    c: object | None,
+    /,
+) -> None: ...
+def bf16_gemm_nt(a: object, b: object, d: object, c: object | None, /) -> None: ...
+def bf16_gemm_nt_grouped(
+    function: str,
+    grouping: Grouping,
+    expected_m: int,
+    a: object,
+    b: object,
+    d: object,
+    layout: object,
+    /,
+) -> None: ...
+def bf16_gemm_nt_k_grouped(
+    function: str, ks: Sequence[int], a: object, b: object, d: object, c: object | None, /
+) -> None: ...
 def configs() -> list[Config]: ...
 def explain(
-    m: int, n: int, k: int, output_bytes: int, multiprocessors: int, /
+    m: int,
+    n: int,
+    k: int,
+    output_bytes: int,
+    multiprocessors: int,
+    kind: str = "fp8",
+    groups: int = 0,
+    expected_m: int = 0,
+    /,
 ) -> tuple[str, list[Estimate]]: ...
 def cubins() -> dict[str, bytes]: ...
 def self_test() -> Counts: ...
@@ -38,4 +94,8 @@ def set_num_sms(limit: int, /) -> None: ...
 def get_num_sms(device: int, /) -> int: ...
 def set_pdl(allowed: bool, /) -> None: ...
 def get_pdl() -> bool: ...
+def set_mk_alignment(rows: int, /) -> None: ...
+def get_mk_alignment() -> int: ...
+def set_tc_util(per_cent: int, /) -> None: ...
+def get_tc_util() -> int: ...
 def force_config(name: str | None, /) -> None: ...

@@ -26,7 +26,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     output_bytes = {"bf16": 2, "f32": 4}[options.output]
     try:
         m, n, k = options.extents
-        chosen, estimates = _C.explain(m, n, k, output_bytes, options.num_sms)
+        steering = (options.kind, options.groups, options.expected_m)
+        chosen, estimates = _C.explain(m, n, k, output_bytes, options.num_sms, *steering)
     except ValueError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
@@ -47,6 +48,19 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--num-sms", type=int, default=132, help="multiprocessors (default: 132, an H100 or H200)"
+    )
+    parser.add_argument(
+        "--kind",
+        choices=sorted({row["kind"] for row in _C.configs()}),
+        default="fp8",
+        help="operands: their type, major-ness and grouping (default: fp8)",
+    )
+    parser.add_argument("--groups", type=int, default=0, help="groups of B, of a grouped kind")
+    parser.add_argument(
+        "--expected-m",
+        type=int,
+        default=0,
+        help="rows that a group is expected to have, of its M: then rows are masked",
     )
     parser.add_argument("--json", action="store_true", help="print JSON")
     return parser

@@ -46,7 +46,7 @@ static Result load(void** library, const void* code, void* a, void* b, unsigned 
 }
 static Result get_kernel(void** kernel, void* library, const char* name) {
   *kernel = library;
-  return strcmp(name, "fp8_gemm") == 0 ? 0 : 500;
+  return strcmp(name, "gemm") == 0 ? 0 : 500;
 }
 static Result set_attribute(int attribute, int value, void* kernel, int device) {
   (void)attribute, (void)kernel, (void)device;
@@ -56,8 +56,8 @@ static Result encode(void* map, int type, unsigned rank, void* address, const un
                      const unsigned long long* strides, const unsigned* box, const unsigned* steps, int interleave,
                      int swizzle, int promotion, int fill) {
   (void)map, (void)type, (void)steps, (void)interleave, (void)swizzle, (void)promotion, (void)fill;
-  const int valid = rank == 2 && (unsigned long)address % 16 == 0 && extents[0] > 0 && extents[1] > 0 &&
-                    strides[0] % 16 == 0 && box[0] <= 256 && box[1] <= 256;
+  const int valid = rank == 3 && (unsigned long)address % 16 == 0 && extents[0] > 0 && extents[1] > 0 && extents[2] > 0 &&
+                    strides[0] % 16 == 0 && strides[1] % 16 == 0 && box[0] <= 256 && box[1] <= 256;
   return valid ? outcome("cuTensorMapEncodeTiled") : 1;
 }
 

@@ -18,7 +18,7 @@ CONFIGS = {config["name"]: config for config in _C.configs()}
 def test_every_configuration_has_its_cubin() -> None:
     """As many as rows, named after them, and together below 4 MB."""
     cubins = _C.cubins()
-    assert set(cubins) == {f"fp8_gemm_{name}" for name in CONFIGS}
+    assert set(cubins) == {f"gemm_{name}" for name in CONFIGS}
     assert sum(map(len, cubins.values())) < 4 << 20
     assert _C.self_test()["cubins"] == len(cubins)
 

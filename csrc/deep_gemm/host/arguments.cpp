@@ -1,0 +1,101 @@
+#include "host/arguments.hpp"
+
+namespace deep_gemm {
+namespace {
+
+constexpr std::int64_t kAlignmentBytes = 16;
+
+MapRequest operand_map(const TensorView& tensor, bool rows_dense, int tile_rows, const KernelConfig& config) {
+  const Dense dense = rows_dense ? Dense::kRows : Dense::kColumns;
+  MapRequest request{};
+  request.name = tensor.name;
+  request.data = tensor.data;
+  request.type = config.fp8() ? CU_TENSOR_MAP_DATA_TYPE_UINT8 : CU_TENSOR_MAP_DATA_TYPE_BFLOAT16;
+  request.element_bytes = config.operand_bytes();
+  request.extents[0] = rows_dense ? rows(tensor) : columns(tensor);
+  request.extents[1] = rows_dense ? columns(tensor) : rows(tensor);
+  request.extents[2] = groups(tensor);
+  request.line_stride = line_stride(tensor, dense);
+  request.group_stride = group_stride(tensor, dense);
+  request.box_elements = rows_dense ? kMnBoxExtent : config.tile_k();
+  request.box_lines = rows_dense ? config.tile_k() : tile_rows;
+  return request;
+}
+
+// A line of the map is one k step.
+MapRequest scale_map(const TensorView& scale, int box) {
+  MapRequest request{};
+  request.name = scale.name;
+  request.data = scale.data;
+  request.type = CU_TENSOR_MAP_DATA_TYPE_FLOAT32;
+  request.element_bytes = 4;
+  request.extents[0] = rows(scale);
+  request.extents[1] = columns(scale);
+  request.extents[2] = groups(scale);
+  request.line_stride = columns(scale) < 2 ? (rows(scale) + 3) / 4 * 4 : scale.strides[scale.rank - 1];
+  request.group_stride = groups(scale) < 2 ? request.line_stride * columns(scale) : scale.strides[0];
+  request.box_elements = box;
+  request.box_lines = 1;
+  return request;
+}
+
+MapRequest output_map(const TensorView& d, const KernelConfig& config) {
+  MapRequest request{};
+  request.name = d.name;
+  request.data = d.data;
+  request.type = d.type == ElementType::kBf16 ? CU_TENSOR_MAP_DATA_TYPE_BFLOAT16 : CU_TENSOR_MAP_DATA_TYPE_FLOAT32;
+  request.element_bytes = config.output_bytes;
+  request.extents[0] = columns(d);
+  request.extents[1] = rows(d);
+  request.extents[2] = groups(d);
+  request.line_stride = line_stride(d, Dense::kColumns);
+  request.group_stride = group_stride(d, Dense::kColumns);
+  request.box_elements = config.panel_columns();
+  request.box_lines = kWgmmaRows;
+  return request;
+}
+
+ScaleMatrices scale_matrices(const TensorView& scale) {
+  const std::int64_t* strides = scale.strides + scale.rank - 2;
+  return {static_cast<const float*>(scale.data), groups(scale) < 2 ? 0 : scale.strides[0], strides[0], strides[1]};
+}
+
+bool encode_operands(const Driver& driver, const GemmOperands& operands, const KernelConfig& config,
+                     GemmArguments& arguments, Status& status) {
+  const MapRequest a = operand_map(operands.a, config.a_mn_major(), config.tile_m, config);
+  const MapRequest b = operand_map(operands.b, config.b_mn_major(), config.tile_n, config);
+  if (!encode_tensor_map(driver, a, arguments.a, status) || !encode_tensor_map(driver, b, arguments.b, status))
+    return false;
+  if (!config.fp8()) return true;
+  if (!encode_tensor_map(driver, scale_map(operands.scale_a, config.tile_m), arguments.scale_a, status)) return false;
+  return !config.row_scales() ||
+         encode_tensor_map(driver, scale_map(operands.scale_b, config.tile_n), arguments.scale_b_map, status);
+}
+
+}  // namespace
+
+bool make_arguments(const Driver& driver, const GemmOperands& operands, const KernelConfig& config,
+                    const Problem& problem, GemmArguments& arguments, Status& status) {
+  if (operands.scales == Scales::kBlocks) arguments.scale_b = scale_matrices(operands.scale_b);
+  arguments.c = operands.has_c ? operands.c.data : nullptr;
+  arguments.output = operands.d.data;
+  arguments.c_stride = operands.has_c ? line_stride(operands.c, Dense::kColumns) : 0;
+  arguments.d_stride = line_stride(operands.d, Dense::kColumns);
+  arguments.d_group_stride = group_stride(operands.d, Dense::kColumns);
+  arguments.m = static_cast<std::uint32_t>(problem.m);
+  arguments.n = static_cast<std::uint32_t>(problem.n);
+  arguments.k_steps = static_cast<std::uint32_t>((problem.k + config.tile_k() - 1) / config.tile_k());
+  arguments.store_rows_unaligned = (arguments.d_stride * config.output_bytes) % kAlignmentBytes != 0 ||
+                                   (arguments.d_group_stride * config.output_bytes) % kAlignmentBytes != 0;
+  arguments.groups.grouping = problem.grouping;
+  if (problem.grouping != Grouping::kNone)
+    arguments.groups = {static_cast<const std::int32_t*>(operands.layout.data), problem.grouping,
+                        static_cast<std::uint32_t>(problem.groups), static_cast<std::uint32_t>(problem.alignment)};
+  arguments.schedule = schedule_of(config, problem);
+  // With k = 0 no operand is read and there is nothing that a map could describe.
+  if (problem.k > 0 && !encode_operands(driver, operands, config, arguments, status)) return false;
+  return arguments.store_rows_unaligned ||
+         encode_tensor_map(driver, output_map(operands.d, config), arguments.d, status);
+}
+
+}  // namespace deep_gemm
