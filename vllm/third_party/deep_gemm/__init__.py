@@ -7,6 +7,7 @@ torch and touches no GPU; a kernel call on a machine without an sm_90 GPU says w
 
 from __future__ import annotations
 
+from . import testing, utils
 from .gemm import fp8_gemm_nt
 from .layout import (
     get_mn_major_tma_aligned_tensor,
@@ -14,14 +15,28 @@ from .layout import (
     transform_sf_into_required_layout,
 )
 from .settings import get_num_sms, get_pdl, set_num_sms, set_pdl
+from .utils import (
+    align,
+    ceil_div,
+    per_block_cast_to_fp8,
+    per_channel_cast_to_fp8,
+    per_token_cast_to_fp8,
+)
 
 __all__ = [
+    "align",
+    "ceil_div",
     "fp8_gemm_nt",
     "get_mn_major_tma_aligned_tensor",
     "get_num_sms",
     "get_pdl",
     "get_tma_aligned_size",
+    "per_block_cast_to_fp8",
+    "per_channel_cast_to_fp8",
+    "per_token_cast_to_fp8",
     "set_num_sms",
     "set_pdl",
+    "testing",
     "transform_sf_into_required_layout",
+    "utils",
 ]
