@@ -45,7 +45,9 @@ def roofline(axes: Any, rows: Sequence[Row]) -> None:
         xs = sorted((*ends, peak / BYTES_PER_SECOND))
         roof = [min(x * BYTES_PER_SECOND, peak) / 1e12 for x in xs]
         axes.plot(xs, roof, color="grey", linewidth=1)
-        axes.annotate(f"{operand}: {peak / 1e12:.0f} TFLOP/s", (xs[-1], roof[-1]), ha="right")
+        axes.annotate(
+            f"{operand}: {peak / 1e12:.0f} TFLOP/s", (xs[-1], roof[-1]), ha="right", va="bottom"
+        )
     for family in dict.fromkeys(row.problem.family for row in rows):
         members = [row for row in rows if row.problem.family == family]
         xs = [row.work.operations / row.work.bytes for row in members]

@@ -17,6 +17,11 @@ from vllm.third_party.deep_gemm.utils import (
 
 GRANULARITY = 128
 
+# The relative error that an f32 result may have: the tensor core keeps about 14 bits of sums of
+# e4m3 products over 128 of k, and f32 of bf16 products.
+F32_OF_E4M3 = 1e-3
+F32_OF_BF16 = 1e-4
+
 
 @dataclass(frozen=True, kw_only=True)
 class Quantised:
@@ -104,25 +109,28 @@ def typical_norm(a: torch.Tensor, b: torch.Tensor) -> float:
     return math.sqrt(float(squares))
 
 
-def tolerance(reference: torch.Tensor, output: torch.dtype) -> float:
+def tolerance(reference: torch.Tensor, output: torch.dtype, f32: float = F32_OF_E4M3) -> float:
     """Return the relative error that a result of that type may have.
 
     A bf16 result is rounded to 8 bits, on average 1.7e-3, and a result of few elements may have bad
-    luck: then what rounding the reference itself costs, and a tenth. An f32 result shows what the
-    tensor core keeps over 128 of k.
+    luck: then what rounding the reference itself costs, and a tenth.
     """
     if output == torch.float32:
-        return 1e-3
+        return f32
     rounding = relative_error(reference.to(output), reference)
     return max(2e-3, 1.1 * rounding)
 
 
 def share_of_tolerance(
-    out: torch.Tensor, reference: torch.Tensor, a: torch.Tensor, b: torch.Tensor
+    out: torch.Tensor,
+    reference: torch.Tensor,
+    a: torch.Tensor,
+    b: torch.Tensor,
+    f32: float = F32_OF_E4M3,
 ) -> float:
     """Return the relative error of `out` as a share of what it may be; above one it is wrong.
 
     `a` and `b` are the float64 operands of `reference`, which may have c added.
     """
     error = relative_error(out, reference, typical_norm(a, b))
-    return error / tolerance(reference, out.dtype)
+    return error / tolerance(reference, out.dtype, f32)
