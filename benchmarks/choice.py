@@ -18,16 +18,13 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from benchmarks.gemm import (
-    ROWS,
-    WEIGHTS,
-    call_ours,
-    capture,
-    input_sets,
-    make_inputs,
-    replay,
-    write_record,
-)
+from benchmarks.gemm_comparison.operands import draw
+from benchmarks.gemm_comparison.problems import PROBLEMS, Problem
+from benchmarks.gemm_comparison.record import write_record
+from benchmarks.gemm_comparison.timing import capture, input_sets, take_turns
+from benchmarks.gemm_comparison.work import work_of
+from tests.kernels.configurations import configurations, forced
+from vllm.third_party import deep_gemm as ours
 from vllm.third_party.deep_gemm import _C, get_num_sms
 
 REPLAYS = 7
@@ -39,17 +36,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--output", type=Path, help="JSON file")
     options = parser.parse_args(arguments)
     rows, losses = [], []
-    for n, k in WEIGHTS:
-        for m in ROWS:
-            microseconds = measure(m, n, k)
-            chosen, _ = _C.explain(m, n, k, 2, get_num_sms())
-            fastest = min(microseconds, key=lambda name: microseconds[name])
-            losses.append(microseconds[chosen] / microseconds[fastest])
-            print(
-                f"{m:6} {n:6} {k:6} {chosen:>16} {microseconds[chosen]:8.1f} us, "
-                f"fastest {fastest:>16} {microseconds[fastest]:8.1f} us"
-            )
-            rows.append({"m": m, "n": n, "k": k, "chosen": chosen, "microseconds": microseconds})
+    for problem in PROBLEMS["dense"]:
+        m, n, k = problem.m, problem.n, problem.k
+        microseconds = measure(problem)
+        chosen, _ = _C.explain(m, n, k, 2, get_num_sms())
+        fastest = min(microseconds, key=lambda name: microseconds[name])
+        losses.append(microseconds[chosen] / microseconds[fastest])
+        print(
+            f"{m:6} {n:6} {k:6} {chosen:>16} {microseconds[chosen]:8.1f} us, "
+            f"fastest {fastest:>16} {microseconds[fastest]:8.1f} us"
+        )
+        rows.append({"m": m, "n": n, "k": k, "chosen": chosen, "microseconds": microseconds})
     loss = statistics.geometric_mean(losses)
     print(f"chosen over fastest, geometric mean: {loss:.3f}")
     if options.output:
@@ -58,23 +55,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def measure(m: int, n: int, k: int) -> dict[str, float]:
+def measure(problem: Problem) -> dict[str, float]:
     """Return the microseconds of each configuration that suits the shape, all taking turns."""
-    device = torch.device("cuda")
-    # Seeds from 1 on: no float64 copies.
-    inputs = [make_inputs(m, n, k, device, seed + 1) for seed in range(input_sets(m, n, k))]
+    sets = input_sets(work_of(problem).bytes)
+    inputs = [draw(problem, torch.device("cuda"), seed) for seed in range(sets)]
     graphs = {}
-    for config in _C.configs():
-        if config["output_bytes"] != 2 or config["tile_m"] > 4 * m:
-            continue
-        _C.force_config(config["name"])
-        graphs[config["name"]] = capture([call_ours(i) for i in inputs])
-    _C.force_config(None)
-    times: dict[str, list[float]] = {name: [] for name in graphs}
-    for _ in range(REPLAYS):
-        for name, graph in graphs.items():
-            times[name].append(replay(graph) / len(inputs))
-    return {name: statistics.median(values) for name, values in times.items()}
+    for config in configurations("fp8", grouped=False):
+        if config.output == torch.bfloat16 and config.tile_m <= 4 * problem.m:
+            with forced(config):
+                graphs[config.name] = capture([each.through(ours) for each in inputs])
+    return take_turns(graphs, sets, REPLAYS)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Time what one call costs the host: ours, DeepGEMM's, torch's blockwise scaled mm.
+"""Time what one call of each function costs the host: ours, DeepGEMM's, torch's.
 
 Launch included: the same small problem again and again, without waiting for the GPU. Batches of
 all methods take turns and the lowest mean of a batch counts, since whatever else runs only adds.
@@ -18,30 +18,49 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from benchmarks.gemm import Call, make_inputs, methods, write_record
+from benchmarks.gemm_comparison.methods import all_methods, right_ones
+from benchmarks.gemm_comparison.operands import draw
+from benchmarks.gemm_comparison.problems import Problem
+from benchmarks.gemm_comparison.record import write_record
+from benchmarks.gemm_comparison.torch_calls import Call
 
-SHAPE = (64, 2112, 7168)
+# One group: torch, which has no call for several, would pay for as many calls.
+PROBLEMS = (
+    Problem(family="dense", m=64, n=2112, k=7168),
+    Problem(family="grouped", groups=1, m=128, n=2112, k=2048),
+    Problem(family="masked", groups=1, m=64, n=2112, k=2048),
+    Problem(family="bf16", m=64, n=2112, k=2048),
+)
 CALLS = 200
 BATCHES = 20
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Measure, print a line a method, write what was asked for."""
+    """Measure, print a line a method and family, write what was asked for."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--output", type=Path, help="JSON file")
     options = parser.parse_args(arguments)
-    inputs = make_inputs(*SHAPE, torch.device("cuda"), seed=0)
-    calls = {name: make(inputs) for name, make in methods(inputs).items()}
+    rows = []
+    for problem in PROBLEMS:
+        microseconds = measure(problem)
+        for name, value in microseconds.items():
+            print(f"{problem.family:>8} {name:>10} {value:6.2f} us a call")
+        shape = (problem.groups, problem.m, problem.n, problem.k)
+        rows.append({"family": problem.family, "shape": shape, "host_microseconds": microseconds})
+    if options.output:
+        write_record(options.output, "python benchmarks/host_overhead.py", {"rows": rows})
+    return 0
+
+
+def measure(problem: Problem) -> dict[str, float]:
+    """Return the lowest mean of a batch for each method that computes the problem right."""
+    given = draw(problem, torch.device("cuda"), seed=0)
+    calls = {method.name: method.call(given) for method in right_ones(all_methods(), given)}
     microseconds = dict.fromkeys(calls, float("inf"))
     for _ in range(BATCHES):
         for name, call in calls.items():
             microseconds[name] = min(microseconds[name], batch(call))
-    for name, value in microseconds.items():
-        print(f"{name:>10} {value:6.2f} us a call")
-    if options.output:
-        rows = {"shape": SHAPE, "host_microseconds": microseconds}
-        write_record(options.output, "python benchmarks/host_overhead.py", rows)
-    return 0
+    return microseconds
 
 
 def batch(call: Call) -> float:

@@ -8,15 +8,20 @@ from itertools import product
 import pytest
 import torch
 
-from tests.kernels.reference import operands, relative_error, tolerance, typical_norm
+from tests.kernels.configurations import Configuration, configurations, forced
+from tests.kernels.reference import (
+    operands,
+    relative_error,
+    share_of_tolerance,
+    tolerance,
+)
 from vllm.third_party import deep_gemm
-from vllm.third_party.deep_gemm import _C
 
 pytestmark = pytest.mark.hopper
 
 POISON = float("nan")
 DEPTHS = (16, 128, 144, 512, 7168)
-CONFIGS = {config["name"]: config for config in _C.configs()}
+CONFIGURATIONS = configurations("fp8", grouped=False)
 OUTPUTS = (torch.bfloat16, torch.float32)
 
 
@@ -35,24 +40,24 @@ def check(
         )
         reference = reference + c.double()
     deep_gemm.fp8_gemm_nt(a.pair, b.pair, d, c)
-    return relative_error(d, reference, typical_norm(a, b)) / tolerance(reference, output)
+    return share_of_tolerance(d, reference, a.exact, b.exact)
 
 
-@pytest.fixture(params=CONFIGS)
-def config(request: pytest.FixtureRequest) -> Iterator[_C.Config]:
+@pytest.fixture(params=CONFIGURATIONS, ids=str)
+def config(request: pytest.FixtureRequest) -> Iterator[Configuration]:
     """Each configuration in turn, the only one that the library may choose meanwhile."""
-    _C.force_config(request.param)
-    yield CONFIGS[request.param]
-    _C.force_config(None)
+    with forced(request.param) as configuration:
+        yield configuration
 
 
-def test_every_configuration_agrees_for_its_tails(config: _C.Config, device: torch.device) -> None:
+def test_every_configuration_agrees_for_its_tails(
+    config: Configuration, device: torch.device
+) -> None:
     """Each pair of 1, tile - 1, tile, tile + 1 and each depth agrees with float64, with and without
     c."""
-    output = {2: torch.bfloat16, 4: torch.float32}[config["output_bytes"]]
-    rows, columns = ((1, tile - 1, tile, tile + 1) for tile in (config["tile_m"], config["tile_n"]))
+    rows, columns = ((1, tile - 1, tile, tile + 1) for tile in (config.tile_m, config.tile_n))
     errors = {
-        (m, n, k, with_c): check(m, n, k, output, device, with_c=with_c)
+        (m, n, k, with_c): check(m, n, k, config.output, device, with_c=with_c)
         for m, n, k, with_c in product(rows, columns, DEPTHS, (False, True))
     }
     worst = max(errors, key=lambda case: errors[case])
@@ -60,20 +65,20 @@ def test_every_configuration_agrees_for_its_tails(config: _C.Config, device: tor
 
 
 def test_every_configuration_agrees_for_a_small_problem(
-    config: _C.Config, device: torch.device
+    config: Configuration, device: torch.device
 ) -> None:
     """Two ragged tiles with and without c: what compute-sanitizer runs on (CONTRIBUTING.md)."""
-    output = {2: torch.bfloat16, 4: torch.float32}[config["output_bytes"]]
-    m, n = config["tile_m"] + 1, config["tile_n"] + 8
-    assert check(m, n, 1040, output, device) < 1
-    assert check(m, n - 1, 272, output, device, with_c=True) < 1
+    m, n = config.tile_m + 1, config.tile_n + 8
+    assert check(m, n, 1040, config.output, device) < 1
+    assert check(m, n - 1, 272, config.output, device, with_c=True) < 1
 
 
-def test_every_configuration_agrees_for_many_tiles(config: _C.Config, device: torch.device) -> None:
+def test_every_configuration_agrees_for_many_tiles(
+    config: Configuration, device: torch.device
+) -> None:
     """Several tiles a block and ragged edges: persistence and the order of tiles lose and repeat
     none."""
-    output = {2: torch.bfloat16, 4: torch.float32}[config["output_bytes"]]
-    assert check(4096 + 65, 3072 + 24, 640, output, device) < 1
+    assert check(4096 + 65, 3072 + 24, 640, config.output, device) < 1
 
 
 @pytest.mark.parametrize("output", OUTPUTS, ids=str)

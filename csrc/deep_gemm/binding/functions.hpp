@@ -26,6 +26,8 @@ PyObject* py_set_num_sms(PyObject*, PyObject* value);
 PyObject* py_get_num_sms(PyObject*, PyObject* device);
 PyObject* py_set_pdl(PyObject*, PyObject* value);
 PyObject* py_get_pdl(PyObject*, PyObject*);
+PyObject* py_set_early_weights(PyObject*, PyObject* value);
+PyObject* py_get_early_weights(PyObject*, PyObject*);
 PyObject* py_set_mk_alignment(PyObject*, PyObject* value);
 PyObject* py_get_mk_alignment(PyObject*, PyObject*);
 PyObject* py_set_tc_util(PyObject*, PyObject* value);

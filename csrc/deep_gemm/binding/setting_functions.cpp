@@ -33,6 +33,15 @@ PyObject* py_set_pdl(PyObject*, PyObject* value) {
 
 PyObject* py_get_pdl(PyObject*, PyObject*) { return PyBool_FromLong(deep_gemm_dependent_launch()); }
 
+PyObject* py_set_early_weights(PyObject*, PyObject* value) {
+  const int allowed = PyObject_IsTrue(value);
+  if (allowed < 0) return nullptr;
+  deep_gemm_set_early_weights(allowed != 0);
+  Py_RETURN_NONE;
+}
+
+PyObject* py_get_early_weights(PyObject*, PyObject*) { return PyBool_FromLong(deep_gemm_early_weights()); }
+
 PyObject* py_set_mk_alignment(PyObject*, PyObject* value) {
   const long rows = PyLong_AsLong(value);
   if (rows == -1 && PyErr_Occurred() != nullptr) return nullptr;

@@ -43,6 +43,12 @@ void deep_gemm_set_dependent_launch(bool allowed) { Settings::get().dependent_la
 
 bool deep_gemm_dependent_launch() { return Settings::get().dependent_launch.load(); }
 
+void deep_gemm_set_early_weights(bool allowed) {
+  Settings::get().early_weights.store(allowed);
+}
+
+bool deep_gemm_early_weights() { return Settings::get().early_weights.load(); }
+
 void deep_gemm_set_mk_alignment(int rows) { Settings::get().mk_alignment.store(rows); }
 
 int deep_gemm_mk_alignment() { return Settings::get().mk_alignment.load(); }

@@ -34,6 +34,9 @@ DEEP_GEMM_EXPORT int deep_gemm_multiprocessor_limit();
 // Programmatic dependent launch: a launch may begin its set-up beside the end of the stream's last kernel.
 DEEP_GEMM_EXPORT void deep_gemm_set_dependent_launch(bool allowed);
 DEEP_GEMM_EXPORT bool deep_gemm_dependent_launch();
+// With it: B and scale_b may be read before the stream's last kernel has ended, which must not write them.
+DEEP_GEMM_EXPORT void deep_gemm_set_early_weights(bool allowed);
+DEEP_GEMM_EXPORT bool deep_gemm_early_weights();
 // Where groups of rows may begin: at multiples of it.
 DEEP_GEMM_EXPORT void deep_gemm_set_mk_alignment(int rows);
 DEEP_GEMM_EXPORT int deep_gemm_mk_alignment();

@@ -1,5 +1,7 @@
 #include "host/arguments.hpp"
 
+#include "host/settings.hpp"
+
 namespace deep_gemm {
 namespace {
 
@@ -87,6 +89,8 @@ bool make_arguments(const Driver& driver, const GemmOperands& operands, const Ke
   arguments.k_steps = static_cast<std::uint32_t>((problem.k + config.tile_k() - 1) / config.tile_k());
   arguments.store_rows_unaligned = (arguments.d_stride * config.output_bytes) % kAlignmentBytes != 0 ||
                                    (arguments.d_group_stride * config.output_bytes) % kAlignmentBytes != 0;
+  arguments.early_b = Settings::get().dependent_launch.load(std::memory_order_relaxed) &&
+                      Settings::get().early_weights.load(std::memory_order_relaxed);
   arguments.groups.grouping = problem.grouping;
   if (problem.grouping != Grouping::kNone)
     arguments.groups = {static_cast<const std::int32_t*>(operands.layout.data), problem.grouping,

@@ -55,6 +55,7 @@ struct GemmArguments {
   std::uint32_t n;
   std::uint32_t k_steps;               // ceil(k / tile_k)
   std::uint32_t store_rows_unaligned;  // d's rows are not 16-byte aligned: no bulk tensor copy can write them
+  std::uint32_t early_b;               // B may be read before the stream's last kernel has ended (dense)
   RowGroups groups;
   TileSchedule schedule;  // of all rows; psum and masked: of the rows that one group may have
 };

@@ -68,9 +68,15 @@ struct KernelConfig {
   DEEP_GEMM_HOST_DEVICE constexpr int waves() const { return tile_m / kWgmmaRows / consumers(); }
   // Whether an FP8 consumer starts the next k step before it promotes the last: where a second accumulator finds room.
   DEEP_GEMM_HOST_DEVICE constexpr bool runs_ahead() const {
-    return block_scales() && waves() == 1 && consumers() < 3 && tile_n <= 128;
+    return block_scales() && waves() == 1 && consumers() < 3 && tile_n <= (resident_blocks() == 2 ? 64 : 128);
   }
   DEEP_GEMM_HOST_DEVICE constexpr int threads() const { return (consumers() + 1) * kWarpGroupThreads; }
+
+  // Blocks that find room on one multiprocessor: with two, the next kernel's start runs beside this one's end where
+  // programmatic dependent launch is set. 228 KiB, of which the system keeps 1 KiB a block; one warp group multiplies.
+  DEEP_GEMM_HOST_DEVICE constexpr int resident_blocks() const {
+    return consumers() == 1 && shared_bytes() <= 113 * 1024 ? 2 : 1;
+  }
 
   // Registers of a thread after the roles have parted (setmaxnreg): 65,536 a multiprocessor in all.
   DEEP_GEMM_HOST_DEVICE constexpr int producer_registers() const { return consumers() == 3 ? 32 : 48; }

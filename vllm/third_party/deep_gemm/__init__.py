@@ -7,7 +7,8 @@ torch and touches no GPU; a kernel call on a machine without an sm_90 GPU says w
 
 from __future__ import annotations
 
-from vllm.third_party.deep_gemm.bf16 import (
+from . import testing, utils
+from .bf16 import (
     bf16_gemm_nn,
     bf16_gemm_nt,
     bf16_gemm_tn,
@@ -17,7 +18,7 @@ from vllm.third_party.deep_gemm.bf16 import (
     cublaslt_gemm_tn,
     cublaslt_gemm_tt,
 )
-from vllm.third_party.deep_gemm.gemm import (
+from .gemm import (
     fp8_fp4_gemm_nn,
     fp8_fp4_gemm_nt,
     fp8_fp4_gemm_tn,
@@ -27,7 +28,7 @@ from vllm.third_party.deep_gemm.gemm import (
     fp8_gemm_tn,
     fp8_gemm_tt,
 )
-from vllm.third_party.deep_gemm.grouped import (
+from .grouped import (
     fp8_m_grouped_gemm_nt_masked,
     m_grouped_bf16_gemm_nn_contiguous,
     m_grouped_bf16_gemm_nt_contiguous,
@@ -37,28 +38,37 @@ from vllm.third_party.deep_gemm.grouped import (
     m_grouped_fp8_gemm_nt_contiguous,
     m_grouped_fp8_gemm_nt_masked,
 )
-from vllm.third_party.deep_gemm.k_grouped import (
+from .k_grouped import (
     k_grouped_bf16_gemm_tn_contiguous,
     k_grouped_fp8_gemm_nt_contiguous,
     k_grouped_fp8_gemm_tn_contiguous,
 )
-from vllm.third_party.deep_gemm.layout import (
+from .layout import (
     get_mn_major_tma_aligned_tensor,
     get_tma_aligned_size,
     transform_sf_into_required_layout,
 )
-from vllm.third_party.deep_gemm.settings import (
+from .settings import (
+    get_early_weights,
     get_mk_alignment_for_contiguous_layout,
     get_num_sms,
     get_pdl,
     get_tc_util,
     get_theoretical_mk_alignment_for_contiguous_layout,
     set_block_size_multiple_of,
+    set_early_weights,
     set_ignore_compile_dims,
     set_mk_alignment_for_contiguous_layout,
     set_num_sms,
     set_pdl,
     set_tc_util,
+)
+from .utils import (
+    align,
+    ceil_div,
+    per_block_cast_to_fp8,
+    per_channel_cast_to_fp8,
+    per_token_cast_to_fp8,
 )
 
 __all__ = [
@@ -102,5 +112,14 @@ __all__ = [
     "set_num_sms",
     "set_pdl",
     "set_tc_util",
+    "per_block_cast_to_fp8",
+    "per_channel_cast_to_fp8",
+    "per_token_cast_to_fp8",
+    "testing",
+    "align",
+    "ceil_div",
+    "set_early_weights",
+    "get_early_weights",
     "transform_sf_into_required_layout",
+    "utils",
 ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from vllm.third_party.deep_gemm import _C
+from . import _C
 
 if TYPE_CHECKING:
     import torch

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from vllm.third_party.deep_gemm import _C
-from vllm.third_party.deep_gemm.scales import Granularity, Recipe, has_row_scales, mn_major
+from . import _C
+from .scales import Granularity, Recipe, has_row_scales, mn_major
 
 if TYPE_CHECKING:
     import torch

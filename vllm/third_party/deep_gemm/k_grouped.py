@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from vllm.third_party.deep_gemm import _C
-from vllm.third_party.deep_gemm.scales import ROWS, Recipe, mn_major
+from . import _C
+from .scales import ROWS, Recipe, mn_major
 
 if TYPE_CHECKING:
     import torch

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from vllm.third_party.deep_gemm.layout import TMA_ALIGNMENT_BYTES, copy_mn_major
+from .layout import TMA_ALIGNMENT_BYTES, copy_mn_major
 
 if TYPE_CHECKING:
     import torch

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from vllm.third_party.deep_gemm import _C
+from . import _C
 
 
 def set_num_sms(num_sms: int) -> None:
@@ -27,6 +27,21 @@ def set_pdl(enable_pdl: bool) -> None:
     dependent launch).
     """
     _C.set_pdl(enable_pdl)
+
+
+def set_early_weights(enable: bool) -> None:
+    """Let later dense launches read B and its scale factors before the stream's last kernel has
+    ended, where `set_pdl` is on.
+
+    For weights that no kernel in flight writes: their first tiles then travel while the kernel
+    before, which makes A, still runs. Off by default. DeepGEMM has no such setting.
+    """
+    _C.set_early_weights(enable)
+
+
+def get_early_weights() -> bool:
+    """Return whether weights may be read early."""
+    return _C.get_early_weights()
 
 
 def get_pdl() -> bool:

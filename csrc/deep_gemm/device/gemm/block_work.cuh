@@ -31,16 +31,17 @@ struct BlockPlace {
 
 // One output tile: where it stands, and which rows of it there are.
 struct Tile {
-  std::uint32_t row;      // the first row, in A and D
-  std::uint32_t column;   // the first column
-  std::uint32_t a_group;  // of A, scale_a and D
-  std::uint32_t b_group;  // of B and its scale factors
+  std::uint32_t row;           // the first row, in A and D
+  std::uint32_t column;        // the first column
+  std::uint32_t a_group;       // of A, scale_a and D
+  std::uint32_t b_group;       // of B and its scale factors
   std::uint32_t rows_counted;  // one past the last row that is multiplied; those behind it become zeros
   std::uint32_t rows_stored;   // one past the last row that is written
   bool padding;                // no row is multiplied
+  bool end;                    // no tile: the block has none left
 };
 
-// The output tiles of this block, in the order that all roles follow.
+// The output tiles of this block, one after the other.
 template <KernelConfig kConfig>
 class DenseTileWalk {
  public:
@@ -51,7 +52,7 @@ class DenseTileWalk {
   __device__ void advance() { index_ += gridDim.x / kConfig.split_k; }
   __device__ Tile tile() const {
     const TileCoordinate at = schedule_.at(index_);
-    return {at.m * kConfig.tile_m, at.n * kConfig.tile_n, 0, 0, rows_, rows_, false};
+    return {at.m * kConfig.tile_m, at.n * kConfig.tile_n, 0, 0, rows_, rows_, false, false};
   }
 
  private:
@@ -85,8 +86,9 @@ class GroupedTileWalk {
   __device__ Tile contiguous_tile() const {
     const TileCoordinate at = schedule_.at(index_);
     const std::uint32_t row = at.m * kConfig.tile_m;
-    const int group = inside() ? __ldg(groups_.layout + row) : 0;
-    return {row, at.n * kConfig.tile_n, 0, static_cast<std::uint32_t>(max(group, 0)), rows_, rows_, group < 0};
+    const int group = __ldg(groups_.layout + row);
+    return {row, at.n * kConfig.tile_n, 0, static_cast<std::uint32_t>(max(group, 0)), rows_, rows_, group < 0,
+            false};
   }
 
   // Bands of tiles as in TileSchedule, of one group's rows.
@@ -95,13 +97,12 @@ class GroupedTileWalk {
     const std::uint32_t tiles_m = tiles_of(rows_written_);
     const std::uint32_t first_m = (index_ - first_index_) / (band * schedule_.tiles_n) * band;
     const std::uint32_t inside = index_ - first_index_ - first_m * schedule_.tiles_n;
-    const std::uint32_t height = max(min(band, tiles_m - first_m), 1u);
+    const std::uint32_t height = min(band, tiles_m - first_m);
     const std::uint32_t n = inside / height;
     const std::uint32_t row = first_row_ + (first_m + inside - n * height) * kConfig.tile_m;
-    const std::uint32_t group = min(group_, groups_.count - 1);
     const std::uint32_t counted = first_row_ + rows_counted_;
-    return {row,     n * kConfig.tile_n,         groups_.grouping == Grouping::kMasked ? group : 0, group,
-            counted, first_row_ + rows_written_, row >= counted};
+    const std::uint32_t a_group = groups_.grouping == Grouping::kMasked ? group_ : 0;
+    return {row, n * kConfig.tile_n, a_group, group_, counted, first_row_ + rows_written_, row >= counted, false};
   }
 
   // Goes on to the group that holds the tile `index_`.

@@ -62,13 +62,13 @@ class Fp8Accumulation {
 
   __device__ Fp8Accumulation(Sums<kConfig>& sums, SharedStorage<kConfig>& shared,
                              const OperandDescriptors<kConfig>& operands, ConsumerPlace<kConfig>& place,
-                             ScaleB<kConfig>& scale_b, const Tile& tile, int consumer)
+                             ScaleB<kConfig>& scale_b, std::uint32_t column, int consumer)
       : sums_(sums),
         shared_(shared),
         operands_(operands),
         place_(place),
         scale_b_(scale_b),
-        boundary_(static_cast<int>(kScaleGranularity - tile.column % kScaleGranularity) / 8) {
+        boundary_(static_cast<int>(kScaleGranularity - column % kScaleGranularity) / 8) {
     const int first_row = consumer * kConfig.waves() * kWgmmaRows;
     thread_row_ = first_row + static_cast<int>(threadIdx.x / 32 % 4 * 16 + threadIdx.x % 32 / 4);
   }

@@ -8,6 +8,7 @@
 // Barriers (shared memory, one pair a stage; PipelineBarriers):
 //   tile_arrived   arrivals: the producer, and the bytes of its copies   waits: consumers
 //   tile_released  arrivals: one thread of each consumer warp            waits: producer
+//   board.barriers the same two events for posted tiles, where rows are grouped (tile_feed.cuh)
 //   named barriers 1 to 3: one consumer's threads around its panels of the output
 //   parts_arrived  with a split of k: the bytes of all parts that the cluster's blocks send   waits: consumers
 //   the cluster's barrier: before anyone writes to another block
@@ -35,13 +36,13 @@ namespace deep_gemm {
 template <KernelConfig kConfig>
 __device__ __forceinline__ void accumulate(Sums<kConfig>& sums, SharedStorage<kConfig>& shared,
                                            const OperandDescriptors<kConfig>& operands, ConsumerPlace<kConfig>& place,
-                                           ScaleB<kConfig>& scale_b, const Tile& tile, std::uint32_t steps,
+                                           ScaleB<kConfig>& scale_b, std::uint32_t column, std::uint32_t steps,
                                            int consumer) {
   clear<kConfig>(sums);
   if constexpr (!kConfig.fp8()) {
     accumulate_bf16<kConfig>(sums, operands, place, steps);
   } else {
-    Fp8Accumulation<kConfig> accumulation(sums, shared, operands, place, scale_b, tile, consumer);
+    Fp8Accumulation<kConfig> accumulation(sums, shared, operands, place, scale_b, column, consumer);
     if constexpr (kConfig.runs_ahead()) {
       accumulation.run_ahead(steps);
     } else {
@@ -53,31 +54,32 @@ __device__ __forceinline__ void accumulate(Sums<kConfig>& sums, SharedStorage<kC
 template <KernelConfig kConfig>
 __device__ __forceinline__ void consume(const GemmArguments& arguments, SharedStorage<kConfig>& shared,
                                         BlockPlace<kConfig> block, int consumer) {
+  // With programmatic dependent launch all before this ran beside the stream's last kernel: from here on its results are
+  // read, and what it reads is written.
+  ptx::wait_for_dependencies();
   const OperandDescriptors<kConfig> operands(shared, consumer);
   ConsumerPlace<kConfig> place(shared.barriers);
   const StepRange steps = block.steps(arguments);
-  TileWalk<kConfig> walk(arguments);
-  ScaleB<kConfig> scale_b(arguments, walk.tile(), steps);
-  while (walk.inside()) {
-    const Tile tile = walk.tile();
-    const PaddingRows<kConfig> padding(arguments, tile, consumer);
-    Sums<kConfig> sums;
+  TileFeed<kConfig> feed(arguments, shared);
+  ScaleB<kConfig> scale_b(arguments, feed.current(), steps);
+  for (; feed.inside(); feed.advance()) {
     std::uint32_t count = steps.last - steps.first;
-    // wgmma wants a number of steps that is the same in all threads for the compiler, too.
-    if constexpr (kConfig.grouped()) count = __shfl_sync(0xffffffff, tile.padding ? 0 : count, 0);
-    accumulate<kConfig>(sums, shared, operands, place, scale_b, tile, count, consumer);
-    // Order: the next tile's first scale factors are on their way while this one is stored.
-    walk.advance();
-    scale_b = ScaleB<kConfig>(arguments, walk.tile(), steps);
+    std::uint32_t padding = 0;
     if constexpr (kConfig.grouped()) {
-#pragma unroll
-      for (int wave = 0; wave < kConfig.waves(); ++wave) padding.clear(sums[wave], wave);
+      padding = padding_rows<kConfig>(arguments, feed.current(), consumer);
+      // wgmma wants a number of steps of which the compiler knows that it is the same in all threads.
+      count = __shfl_sync(0xffffffff, feed.current().padding ? 0 : count, 0);
     }
+    Sums<kConfig> sums;
+    accumulate<kConfig>(sums, shared, operands, place, scale_b, feed.current().column, count, consumer);
+    // Order: the next tile's first scale factors are on their way while this one is stored.
+    scale_b = ScaleB<kConfig>(arguments, feed.next(), steps);
+    if constexpr (kConfig.grouped()) clear_rows<kConfig>(sums, padding);
     if constexpr (kConfig.split_k == 1) {
-      write_tile<kConfig>(sums, arguments, shared, tile, consumer);
+      write_tile<kConfig>(sums, arguments, shared, feed.current(), consumer);
     } else {
       send_parts<kConfig>(sums, shared, block, consumer);
-      store_own_columns<kConfig>(arguments, shared, block, tile, consumer);
+      store_own_columns<kConfig>(arguments, shared, block, feed.current(), consumer);
     }
   }
   // Shared memory must outlive the last store.
@@ -90,6 +92,7 @@ __device__ __forceinline__ void prepare(const GemmArguments& arguments, SharedSt
   if (threadIdx.x == 0) {
     shared.barriers.init(1, kConfig.consumers() * 4);
     if constexpr (kConfig.split_k > 1) expect_parts<kConfig>(shared, block);
+    if constexpr (kConfig.grouped()) shared.board.barriers.init(1, kConfig.consumers() * 4);
   } else if (threadIdx.x == 32) {
     ptx::prefetch_tensor_map(&arguments.a);
     ptx::prefetch_tensor_map(&arguments.b);
@@ -101,10 +104,6 @@ __device__ __forceinline__ void prepare(const GemmArguments& arguments, SharedSt
   } else {
     __syncthreads();
   }
-  // With programmatic dependent launch all of the above ran beside the stream's last kernel: from here on its results
-  // are read, and what it reads is written.
-  ptx::wait_for_dependencies();
-  ptx::launch_dependents();
 }
 
 template <KernelConfig kConfig>
@@ -115,6 +114,7 @@ __device__ __forceinline__ void gemm(const GemmArguments& arguments) {
   auto& shared = *reinterpret_cast<SharedStorage<kConfig>*>(dynamic_shared);
   const auto block = BlockPlace<kConfig>::get();
   const int warp_group = __shfl_sync(0xffffffff, threadIdx.x / kWarpGroupThreads, 0);
+  ptx::launch_dependents();
   prepare<kConfig>(arguments, shared, block);
 
   if (warp_group == kConfig.consumers()) {

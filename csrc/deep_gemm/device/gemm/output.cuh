@@ -33,30 +33,32 @@ __device__ __forceinline__ OutputRows output_rows(const Tile& tile, int consumer
   return {tile.row + first, tile.rows_stored, tile.column, tile.a_group};
 }
 
-// Which of this thread's two rows of a wave are padding: read before the main loop, used behind it.
+// Which of this thread's two rows of each wave are padding, a bit each: read before the main loop, used behind it.
 template <KernelConfig kConfig>
-class PaddingRows {
- public:
-  __device__ PaddingRows(const GemmArguments& arguments, const Tile& tile, int consumer) {
+__device__ __forceinline__ std::uint32_t padding_rows(const GemmArguments& arguments, const Tile& tile, int consumer) {
+  std::uint32_t bits = 0;
 #pragma unroll
-    for (int i = 0; i < 2 * kConfig.waves(); ++i) {
-      const std::uint32_t row =
-          output_rows<kConfig>(tile, consumer, i / 2).row + threadIdx.x / 32 % 4 * 16 + threadIdx.x % 32 / 4 + i % 2 * 8;
-      padding_[i] = row >= tile.rows_counted;
-      if (arguments.groups.grouping == Grouping::kContiguous && row < tile.rows_stored)
-        padding_[i] = __ldg(arguments.groups.layout + row) < 0;
-    }
+  for (int i = 0; i < 2 * kConfig.waves(); ++i) {
+    const std::uint32_t row =
+        output_rows<kConfig>(tile, consumer, i / 2).row + threadIdx.x / 32 % 4 * 16 + threadIdx.x % 32 / 4 + i % 2 * 8;
+    bool padding = row >= tile.rows_counted;
+    if (arguments.groups.grouping == Grouping::kContiguous && !padding)
+      padding = __ldg(arguments.groups.layout + row) < 0;
+    bits |= static_cast<std::uint32_t>(padding) << i;
   }
+  return bits;
+}
 
-  // Makes their values zeros, whatever A has there.
-  __device__ void clear(float (&values)[kConfig.tile_n / 2], int wave) const {
+// Makes the values of padding rows zeros, whatever A has there.
+template <KernelConfig kConfig>
+__device__ __forceinline__ void clear_rows(float (&sums)[kConfig.waves()][kConfig.tile_n / 2], std::uint32_t padding) {
+  if (padding == 0) return;
 #pragma unroll
-    for (int i = 0; i < kConfig.tile_n / 2; ++i) values[i] = padding_[wave * 2 + i / 2 % 2] ? 0.0f : values[i];
-  }
-
- private:
-  bool padding_[2 * kConfig.waves()];
-};
+  for (int wave = 0; wave < kConfig.waves(); ++wave)
+#pragma unroll
+    for (int i = 0; i < kConfig.tile_n / 2; ++i)
+      if ((padding >> (wave * 2 + i / 2 % 2) & 1) != 0) sums[wave][i] = 0.0f;
+}
 
 // Calls visit(index in `values`, row, column) for each element of this thread that lies inside of the output;
 // `values` are wgmma registers of 64 rows from the chunk of 8 columns `first_chunk` on.
@@ -67,10 +69,16 @@ __device__ __forceinline__ void for_each_element(const GemmArguments& arguments,
   const std::uint32_t lane = thread % 32;
   const std::uint32_t warp = thread / 32 % 4;
 #pragma unroll
-  for (int i = 0; i < kValues; ++i) {
-    const std::uint32_t row = origin.row + warp * 16 + lane / 4 + i / 2 % 2 * 8;
-    const std::uint32_t column = origin.column + (first_chunk + i / 4) * 8 + lane % 4 * 2 + i % 2;
-    if (row < origin.end && column < arguments.n) visit(i, row, column);
+  for (int half = 0; half < 2; ++half) {  // a thread's values are of two rows
+    const std::uint32_t row = origin.row + warp * 16 + lane / 4 + half * 8;
+    if (row >= origin.end) continue;
+#pragma unroll
+    for (int i = 0; i < kValues / 2; ++i) {
+      // Only so many loads at once: their addresses are registers beside the sums.
+      if (i % 16 == 0) ptx::keep_order();
+      const std::uint32_t column = origin.column + (first_chunk + i / 2) * 8 + lane % 4 * 2 + i % 2;
+      if (column < arguments.n) visit(i / 2 * 4 + half * 2 + i % 2, row, column);
+    }
   }
 }
 

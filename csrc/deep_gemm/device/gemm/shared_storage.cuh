@@ -3,10 +3,20 @@
 
 #include <cstdint>
 
+#include "device/gemm/block_work.cuh"
 #include "device/pipeline.cuh"
 #include "shared/kernel_config.hpp"
 
 namespace deep_gemm {
+
+// Where the producer posts tiles for the consumers, if rows are grouped.
+template <KernelConfig kConfig, bool kGrouped = kConfig.grouped()>
+struct TileBoard {};
+template <KernelConfig kConfig>
+struct TileBoard<kConfig, true> {
+  Tile tiles[2];
+  PipelineBarriers<2> barriers;
+};
 
 template <KernelConfig kConfig>
 struct alignas(1024) SharedStorage {
@@ -21,6 +31,7 @@ struct alignas(1024) SharedStorage {
   alignas(1024) std::uint8_t epilogue[kConfig.epilogue_bytes()];
   alignas(128) float scales[kConfig.stages * kConfig.scale_stage_bytes() / 4 + 1];
   PipelineBarriers<kConfig.stages> barriers;
+  TileBoard<kConfig> board;
   std::uint64_t parts_arrived;  // with a split: the bytes of all parts that the blocks of the cluster send us
 
   __device__ float* scale_a(std::uint32_t stage) { return scales + stage * kConfig.scale_a_values(); }  // (tile_m)

@@ -24,6 +24,9 @@ __device__ __forceinline__ std::uint32_t reread_thread_index() {
   return index;
 }
 
+// The compiler moves no access to memory from one side of this to the other.
+__device__ __forceinline__ void keep_order() { asm volatile("" ::: "memory"); }
+
 // Barrier among `threads` threads; id 0 belongs to __syncthreads.
 __device__ __forceinline__ void named_barrier_sync(int id, int threads) {
   asm volatile("bar.sync %0, %1;" ::"r"(id), "r"(threads) : "memory");

@@ -1,0 +1,87 @@
+"""Who is measured: our kernels, DeepGEMM's where it is importable as `deep_gemm`, torch's; ours and
+DeepGEMM's with programmatic dependent launch (PDL) too where that is asked for.
+"""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+
+from benchmarks.gemm_comparison.operands import Library, Operands, error
+from benchmarks.gemm_comparison.torch_calls import Call
+from vllm.third_party import deep_gemm as ours
+
+# A bf16 result is off by 1.7e-3, its rounding; a wrong one by far more.
+LARGEST_ERROR = 5e-3
+
+
+@dataclass(frozen=True, kw_only=True)
+class Method:
+    """A column of the table; `library` has DeepGEMM's functions, None stands for torch."""
+
+    name: str
+    library: Library | None
+    pdl: bool = False
+
+    def call(self, given: Operands) -> Call:
+        """Return the call on these operands."""
+        return given.through_torch() if self.library is None else given.through(self.library)
+
+    @contextmanager
+    def set(self) -> Iterator[None]:
+        """Let launches inside have the method's settings; a captured one keeps them."""
+        if self.library is None or not self.pdl:
+            yield
+            return
+        self.library.set_pdl(True)
+        try:
+            yield
+        finally:
+            self.library.set_pdl(False)
+
+
+def all_methods(*, pdl: bool = False) -> list[Method]:
+    """Return what can be measured here; what cannot is said."""
+    methods = [Method(name="ours", library=ours)]
+    try:
+        import deep_gemm
+
+        methods.append(Method(name="deep_gemm", library=deep_gemm))
+    except ImportError as failure:
+        print(f"deep_gemm: not measured ({failure})", file=sys.stderr)
+    methods.append(Method(name="torch", library=None))
+    if pdl:
+        libraries = [method for method in methods if method.library is not None]
+        methods += [
+            Method(name=f"{method.name}_pdl", library=method.library, pdl=True)
+            for method in libraries
+        ]
+    return methods
+
+
+def right_ones(methods: Sequence[Method], given: Operands) -> list[Method]:
+    """Return the methods whose result on these operands agrees with float64."""
+    reference = given.reference()
+    return [method for method in methods if is_right(method, given, reference)]
+
+
+def is_right(method: Method, given: Operands, reference: Sequence[torch.Tensor]) -> bool:
+    """Whether a method computes this problem, and right; what it does not is said."""
+    given.d.fill_(math.nan)
+    try:
+        with method.set():
+            result = method.call(given)()
+        found = error(given, result, reference)
+    except Exception as failure:
+        line = (str(failure) or repr(failure)).splitlines()[0]
+        print(f"{method.name}: not measured ({line})", file=sys.stderr)
+        return False
+    if found < LARGEST_ERROR:
+        return True
+    print(f"{method.name}: not measured (relative error {found:.1e})", file=sys.stderr)
+    return False

@@ -1,0 +1,69 @@
+"""What is measured: the shapes of each family of functions."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+
+# (n, k) of DeepSeek-V3's weights that DeepGEMM publishes, and the rows of decode and prefill.
+WEIGHTS = ((2112, 7168), (24576, 1536), (32768, 512), (7168, 16384), (4096, 7168), (7168, 2048))
+ROWS = (64, 128, 1024, 4096, 8192)
+# Of its experts, and (groups, rows a group) of prefill and of decode.
+EXPERT_WEIGHTS = ((4096, 7168), (7168, 2048))
+PREFILL_GROUPS = ((4, 8192), (8, 4096))
+DECODE_GROUPS = ((1, 1024), (2, 512), (4, 256))
+BF16_WEIGHTS = ((2112, 7168), (24576, 1536), (4096, 7168), (7168, 2048))
+
+# Masked rows are drawn within this part of the expected.
+MASKED_SPREAD = 0.3
+
+DECODE_ROWS = 128  # as many rows or fewer are bound by the bytes of the weights
+
+
+@dataclass(frozen=True, kw_only=True)
+class Problem:
+    """The extents of one call; `m` is the rows, with groups the expected rows of each."""
+
+    family: str
+    m: int
+    n: int
+    k: int
+    groups: int = 1
+
+    def __str__(self) -> str:
+        return f"{self.groups}x" * self.has_groups + f"{self.m}x{self.n}x{self.k}"
+
+    @property
+    def has_groups(self) -> bool:
+        return self.family in {"grouped", "masked"}
+
+    @property
+    def is_decode(self) -> bool:
+        return not self.has_groups and self.m <= DECODE_ROWS
+
+
+def _plain(family: str, weights: tuple[tuple[int, int], ...]) -> tuple[Problem, ...]:
+    return tuple(Problem(family=family, m=m, n=n, k=k) for n, k in weights for m in ROWS)
+
+
+def _grouped(family: str, groups: tuple[tuple[int, int], ...]) -> tuple[Problem, ...]:
+    return tuple(
+        Problem(family=family, groups=count, m=m, n=n, k=k)
+        for count, m in groups
+        for n, k in EXPERT_WEIGHTS
+    )
+
+
+PROBLEMS = {
+    "dense": _plain("dense", WEIGHTS),
+    "grouped": _grouped("grouped", PREFILL_GROUPS),
+    "masked": _grouped("masked", DECODE_GROUPS),
+    "bf16": _plain("bf16", BF16_WEIGHTS),
+}
+
+
+def masked_rows(problem: Problem) -> tuple[int, ...]:
+    """Draw the rows of each group that count, the same at each call for one problem."""
+    source = random.Random(f"{problem}")  # noqa: S311 - no secret
+    low, high = 1 - MASKED_SPREAD, 1 + MASKED_SPREAD
+    return tuple(round(problem.m * source.uniform(low, high)) for _ in range(problem.groups))

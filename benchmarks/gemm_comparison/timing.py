@@ -1,0 +1,54 @@
+"""Times of methods that take turns: calls in CUDA graphs, inputs rotated past the L2 cache."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Mapping, Sequence
+
+import torch
+
+from benchmarks.gemm_comparison.torch_calls import Call
+
+L2_BYTES = 60 << 20
+REPLAYS = 24
+
+
+def input_sets(bytes_of_a_call: int) -> int:
+    """Return how many input sets are more than L2 holds, within reason."""
+    return min(40, max(2, math.ceil(3 * L2_BYTES / bytes_of_a_call)))
+
+
+def capture(calls: Sequence[Call]) -> torch.cuda.CUDAGraph:
+    """Return a CUDA graph of the calls one after the other, warmed up."""
+    for call in calls:
+        call()
+    torch.cuda.synchronize()
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        for call in calls:
+            call()
+    graph.replay()
+    torch.cuda.synchronize()
+    return graph
+
+
+def take_turns(
+    graphs: Mapping[str, torch.cuda.CUDAGraph], calls_of_a_graph: int, replays: int = REPLAYS
+) -> dict[str, float]:
+    """Return the median microseconds of a call of each graph; replays of all alternate."""
+    times: dict[str, list[float]] = {name: [] for name in graphs}
+    for _ in range(replays):
+        for name, graph in graphs.items():
+            times[name].append(replay(graph) / calls_of_a_graph)
+    return {name: statistics.median(values) for name, values in times.items()}
+
+
+def replay(graph: torch.cuda.CUDAGraph) -> float:
+    """Return the microseconds of one replay."""
+    start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
+    start.record()
+    graph.replay()
+    end.record()
+    end.synchronize()
+    return float(start.elapsed_time(end)) * 1e3

@@ -1,0 +1,76 @@
+// How the roles of a block come by its output tiles.
+//
+// Dense tiles are a few instructions, so each role works them out for itself. Where rows are grouped, finding the group
+// takes state and memory: the producer does it and posts the tiles in shared memory, two at a time; consumers keep no
+// register for them through the main loop.
+#pragma once
+
+#include "device/gemm/shared_storage.cuh"
+
+namespace deep_gemm {
+
+// The consumers' view of their tiles.
+template <KernelConfig kConfig, bool kGrouped = kConfig.grouped()>
+class TileFeed {
+ public:
+  __device__ TileFeed(const GemmArguments& arguments, SharedStorage<kConfig>&) : walk_(arguments) {}
+
+  __device__ bool inside() const { return walk_.inside(); }
+  __device__ Tile current() const { return walk_.tile(); }
+  // The tile after this one; past the last one it may stand anywhere.
+  __device__ Tile next() const {
+    DenseTileWalk<kConfig> walk = walk_;
+    walk.advance();
+    return walk.tile();
+  }
+  __device__ void advance() { walk_.advance(); }
+
+ private:
+  DenseTileWalk<kConfig> walk_;
+};
+
+template <KernelConfig kConfig>
+class TileFeed<kConfig, true> {
+ public:
+  __device__ TileFeed(const GemmArguments&, SharedStorage<kConfig>& shared) : board_(shared.board), place_(board_.barriers) {
+    place_.wait_arrived();
+  }
+
+  __device__ bool inside() const { return !current().end; }
+  __device__ const Tile& current() const { return board_.tiles[place_.stage()]; }
+  __device__ const Tile& next() const {
+    PipelinePlace<2> place = place_;
+    place.advance();
+    place.wait_arrived();
+    return board_.tiles[place.stage()];
+  }
+  __device__ void advance() {
+    __syncwarp();
+    if (threadIdx.x % 32 == 0) place_.release();
+    place_.advance();
+  }
+
+ private:
+  TileBoard<kConfig>& board_;
+  PipelinePlace<2> place_;
+};
+
+// The producer's side: posts each tile before it loads for it.
+template <KernelConfig kConfig>
+class TilePoster {
+ public:
+  __device__ explicit TilePoster(SharedStorage<kConfig>& shared) : board_(shared.board), place_(board_.barriers) {}
+
+  __device__ void post(const Tile& tile) {
+    place_.wait_released();
+    board_.tiles[place_.stage()] = tile;
+    ptx::mbarrier_arrive(place_.arrived());
+    place_.advance();
+  }
+
+ private:
+  TileBoard<kConfig>& board_;
+  PipelinePlace<2> place_;
+};
+
+}  // namespace deep_gemm
