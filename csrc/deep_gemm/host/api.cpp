@@ -43,9 +43,7 @@ void deep_gemm_set_dependent_launch(bool allowed) { Settings::get().dependent_la
 
 bool deep_gemm_dependent_launch() { return Settings::get().dependent_launch.load(); }
 
-void deep_gemm_set_early_weights(bool allowed) {
-  Settings::get().early_weights.store(allowed);
-}
+void deep_gemm_set_early_weights(bool allowed) { Settings::get().early_weights.store(allowed); }
 
 bool deep_gemm_early_weights() { return Settings::get().early_weights.load(); }
 

@@ -83,7 +83,7 @@ struct Arguments {
   long long scale_b_strides[3];
   const void *c, *output;
   long long c_stride, d_stride, d_group_stride;
-  unsigned m, n, k_steps, store_rows_unaligned;
+  unsigned m, n, k_steps, store_rows_unaligned, early_b;
   const int* layout;
   unsigned grouping, groups, alignment;
 };
@@ -99,9 +99,9 @@ static void log_arguments(FILE* log, const struct Arguments* given) {
             names[i], map->address, map->extents[0], map->extents[1], map->extents[2], map->strides[0], map->strides[1],
             map->box[0], map->box[1], map->box[2], map->type, map->swizzle);
   }
-  fprintf(log, "\"c\": %llu, \"output\": %llu, \"m\": %u, \"n\": %u, \"k_steps\": %u, \"unaligned\": %u, ",
+  fprintf(log, "\"c\": %llu, \"output\": %llu, \"m\": %u, \"n\": %u, \"k_steps\": %u, \"unaligned\": %u, \"early_b\": %u, ",
           (unsigned long long)given->c, (unsigned long long)given->output, given->m, given->n, given->k_steps,
-          given->store_rows_unaligned);
+          given->store_rows_unaligned, given->early_b);
   fprintf(log, "\"scale_b_strides\": [%lld, %lld, %lld], ", given->scale_b_strides[0], given->scale_b_strides[1],
           given->scale_b_strides[2]);
   fprintf(log, "\"grouping\": %u, \"groups\": %u, \"alignment\": %u}\n", given->grouping, given->groups,

@@ -258,6 +258,21 @@ call(m=4096, n=4096)
     assert [launch[4:] for launch in outcome.launches] == [[], [f"{DEPENDENT}:1"], []]
 
 
+def test_weights_are_read_early_only_where_both_settings_say_so(run: Run) -> None:
+    """A dependent launch alone waits before it reads anything."""
+    outcome = run(
+        """
+for pdl, early in ((False, True), (True, False), (True, True)):
+    deep_gemm.set_pdl(pdl)
+    deep_gemm.set_early_weights(early)
+    print(deep_gemm.get_early_weights())
+    call()
+"""
+    )
+    assert outcome.lines == ["True", "False", "True"]
+    assert [given["early_b"] for given in outcome.arguments] == [0, 0, 1]
+
+
 def test_threads_launch_side_by_side(run: Run) -> None:
     """Eight threads, first calls among them: each call is one launch, and none is lost."""
     outcome = run(
