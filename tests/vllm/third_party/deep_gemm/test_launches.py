@@ -214,9 +214,18 @@ deep_gemm.k_grouped_bf16_gemm_tn_contiguous(a, b, d, [64, 8], None, d)
 
 def test_a_wrong_group_of_k_stops_all_groups(run: Run) -> None:
     """The last group's fault is found before the first one's launch."""
-    outcome = run("told(call_k_grouped, [128, 256, 64])\ntold(call_k_grouped, [128] * 2, n=382)")
+    outcome = run(
+        """
+told(call_k_grouped, [128, 256, 64])
+told(call_k_grouped, [128] * 2, n=382)
+def scale(rows): return FakeTensor("f32", (rows, 2), strides=(1, 8))
+told(call_k_grouped, [128] * 2, m=1, n=5, scale_a=scale(1), scale_b=scale(5))
+"""
+    )
     assert outcome.lines[0] == "ValueError ks: expected multiples of 128, got 64 for group 2"
     assert outcome.lines[1].startswith("ValueError scale_b: expected MN-major")
+    wanted = "ValueError d: expected an address aligned to 16 bytes, got 0x10014"
+    assert outcome.lines[2] == wanted
     assert outcome.launches == []
 
 
