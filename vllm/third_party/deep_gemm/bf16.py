@@ -74,7 +74,11 @@ def cublaslt_gemm_nt(
     """
     import torch
 
-    product = torch.mm(a, b.transpose(0, 1), out_dtype=d.dtype)
+    transposed = b.transpose(0, 1)
+    if d.dtype == a.dtype:
+        torch.mm(a, transposed, out=d) if c is None else torch.addmm(c, a, transposed, out=d)
+        return
+    product = torch.mm(a, transposed, out_dtype=d.dtype)
     d.copy_(product if c is None else product.add_(c))
 
 
