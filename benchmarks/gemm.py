@@ -19,6 +19,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks.gemm_comparison import plots, record
+from benchmarks.gemm_comparison.peer_cache import compile_peers_kernels
 from benchmarks.gemm_comparison.problems import PROBLEMS, Problem
 
 
@@ -30,7 +31,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _plot(options.plot)
     from benchmarks.gemm_comparison.measure import measured  # needs torch and the extension
 
-    rows = list(measured(_chosen(options.family, options.rows), pdl=options.pdl))
+    problems = _chosen(options.family, options.rows)
+    compile_peers_kernels(problems, options.compile_processes)
+    rows = list(measured(problems, pdl=options.pdl))
     for title, figures in record.summary(rows).items():
         print(f"best peer / ours, {title}: {_figures(figures)}")
     if options.output:
@@ -57,6 +60,13 @@ def _parser() -> argparse.ArgumentParser:
         "--pdl",
         action="store_true",
         help="ours and DeepGEMM with programmatic dependent launch too",
+    )
+    parser.add_argument(
+        "--compile-processes",
+        type=int,
+        default=8,
+        metavar="N",
+        help="let DeepGEMM compile its kernels in so many processes first (default: 8; 0: none)",
     )
     parser.add_argument("--output", type=Path, help="JSON file")
     parser.add_argument("--plot", type=Path, metavar="FILE.json", help="draw this record and stop")

@@ -45,15 +45,27 @@ class Method:
             self.library.set_pdl(False)
 
 
+def deep_gemm_here() -> Library | str:
+    """Return DeepGEMM, or why it is not there: it also fails to import where there is no nvcc."""
+    try:
+        import deep_gemm
+    except Exception as failure:
+        return first_line(failure)
+    return deep_gemm
+
+
+def first_line(failure: Exception) -> str:
+    return (str(failure) or repr(failure)).splitlines()[0]
+
+
 def all_methods(*, pdl: bool = False) -> list[Method]:
     """Return what can be measured here; what cannot is said."""
     methods = [Method(name="ours", library=ours)]
-    try:
-        import deep_gemm
-
-        methods.append(Method(name="deep_gemm", library=deep_gemm))
-    except ImportError as failure:
-        print(f"deep_gemm: not measured ({failure})", file=sys.stderr)
+    peer = deep_gemm_here()
+    if isinstance(peer, str):
+        print(f"deep_gemm: not measured ({peer})", file=sys.stderr)
+    else:
+        methods.append(Method(name="deep_gemm", library=peer))
     methods.append(Method(name="torch", library=None))
     if pdl:
         libraries = [method for method in methods if method.library is not None]
@@ -78,8 +90,7 @@ def is_right(method: Method, given: Operands, reference: Sequence[torch.Tensor])
             result = method.call(given)()
         found = error(given, result, reference)
     except Exception as failure:
-        line = (str(failure) or repr(failure)).splitlines()[0]
-        print(f"{method.name}: not measured ({line})", file=sys.stderr)
+        print(f"{method.name}: not measured ({first_line(failure)})", file=sys.stderr)
         return False
     if found < LARGEST_ERROR:
         return True

@@ -55,8 +55,9 @@ def quantise(x: torch.Tensor, rows_per_scale: int) -> Quantised:
 
 def stack(parts: Sequence[Quantised]) -> Quantised:
     """Return matrices of one shape as groups."""
+    values = torch.stack([part.values.view(torch.uint8) for part in parts])  # any torch can
     return Quantised(
-        values=torch.stack([part.values for part in parts]),
+        values=values.view(torch.float8_e4m3fn),
         scales=torch.stack([part.scales for part in parts]),
         rows_per_scale=parts[0].rows_per_scale,
     )

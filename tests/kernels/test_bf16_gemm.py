@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from itertools import product
 
 import pytest
@@ -10,7 +9,7 @@ import torch
 
 from tests.kernels.cases.case import Case, poisoned, same_bits, wrong
 from tests.kernels.cases.dense import addend, bf16, bf16_matrix, judge
-from tests.kernels.configurations import Configuration, configurations, forced
+from tests.kernels.configurations import Configuration, configurations
 from tests.kernels.reference import F32_OF_BF16
 from vllm.third_party import deep_gemm
 
@@ -20,13 +19,6 @@ CONFIGURATIONS = configurations("bf16", grouped=False)
 OUTPUTS = (torch.bfloat16, torch.float32)
 MAJORS = list(product(("k", "mn"), repeat=2))
 DEPTHS = (8, 64, 72, 520, 4096)
-
-
-@pytest.fixture(params=CONFIGURATIONS, ids=str)
-def config(request: pytest.FixtureRequest) -> Iterator[Configuration]:
-    """Each configuration in turn, the only one that the library may choose meanwhile."""
-    with forced(request.param) as configuration:
-        yield configuration
 
 
 def of(
@@ -47,6 +39,15 @@ def test_every_configuration_agrees_for_its_tails(
         of(config, m, n, k, device, with_c=with_c)
         for m, n, k, with_c in product(rows, columns, DEPTHS, (False, True))
     )
+
+
+def test_every_configuration_agrees_for_a_small_problem(
+    config: Configuration, device: torch.device
+) -> None:
+    """Two ragged tiles with and without c: what compute-sanitizer runs on (CONTRIBUTING.md)."""
+    m, n = config.tile_m + 1, config.tile_n + 8
+    assert not wrong([of(config, m, n, 520, device)])
+    assert not wrong([of(config, m, n - 1, 136, device, with_c=True)])
 
 
 def test_every_configuration_agrees_for_many_tiles(

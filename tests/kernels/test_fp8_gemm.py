@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from itertools import product
 
 import pytest
 import torch
 
-from tests.kernels.configurations import Configuration, configurations, forced
+from tests.kernels.configurations import Configuration, configurations
 from tests.kernels.reference import (
     operands,
     relative_error,
@@ -41,13 +40,6 @@ def check(
         reference = reference + c.double()
     deep_gemm.fp8_gemm_nt(a.pair, b.pair, d, c)
     return share_of_tolerance(d, reference, a.exact, b.exact)
-
-
-@pytest.fixture(params=CONFIGURATIONS, ids=str)
-def config(request: pytest.FixtureRequest) -> Iterator[Configuration]:
-    """Each configuration in turn, the only one that the library may choose meanwhile."""
-    with forced(request.param) as configuration:
-        yield configuration
 
 
 def test_every_configuration_agrees_for_its_tails(

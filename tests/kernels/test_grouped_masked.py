@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from itertools import product
 
 import pytest
@@ -10,7 +9,7 @@ import torch
 
 from tests.kernels.cases.case import wrong
 from tests.kernels.cases.grouped import masked
-from tests.kernels.configurations import Configuration, configurations, forced
+from tests.kernels.configurations import Configuration, configurations
 from vllm.third_party import deep_gemm
 
 pytestmark = pytest.mark.hopper
@@ -26,13 +25,6 @@ FAMILIES = ("fp8", "bf16")
 DEPTHS = (16, 144, 1040)
 
 
-@pytest.fixture(params=CONFIGURATIONS, ids=str)
-def config(request: pytest.FixtureRequest) -> Iterator[Configuration]:
-    """Each configuration in turn, the only one that the library may choose meanwhile."""
-    with forced(request.param) as configuration:
-        yield configuration
-
-
 def test_every_configuration_agrees_for_its_tails(
     config: Configuration, device: torch.device
 ) -> None:
@@ -44,6 +36,14 @@ def test_every_configuration_agrees_for_its_tails(
         masked(config.family, counts, max_m, n, k, device)
         for n, k in product((1, columns - 1, columns, columns + 1), DEPTHS)
     )
+
+
+def test_every_configuration_agrees_for_a_small_problem(
+    config: Configuration, device: torch.device
+) -> None:
+    """Ragged tiles and an empty group: what compute-sanitizer runs on (CONTRIBUTING.md)."""
+    rows, n = config.tile_m + 1, config.tile_n + 7
+    assert not wrong([masked(config.family, (1, 0, rows), rows + 2, n, 272, device)])
 
 
 def test_every_configuration_agrees_for_many_tiles(

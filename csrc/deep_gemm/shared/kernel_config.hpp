@@ -78,9 +78,11 @@ struct KernelConfig {
     return consumers() == 1 && shared_bytes() <= 113 * 1024 ? 2 : 1;
   }
 
-  // Registers of a thread after the roles have parted (setmaxnreg): 65,536 a multiprocessor in all.
-  DEEP_GEMM_HOST_DEVICE constexpr int producer_registers() const { return consumers() == 3 ? 32 : 48; }
-  DEEP_GEMM_HOST_DEVICE constexpr int consumer_registers() const { return consumers() == 3 ? 160 : 232; }
+  // Registers of a thread at launch, as many as a multiprocessor's 65,536 allow, and after the roles have parted
+  // (setmaxnreg): these come out of the block's own.
+  DEEP_GEMM_HOST_DEVICE constexpr int launch_registers() const { return 65536 / threads() / 8 * 8; }
+  DEEP_GEMM_HOST_DEVICE constexpr int producer_registers() const { return consumers() == 3 ? 32 : grouped() ? 56 : 40; }
+  DEEP_GEMM_HOST_DEVICE constexpr int consumer_registers() const { return consumers() == 3 ? 160 : grouped() ? 224 : 232; }
   // f32 registers of a consumer's thread: the sums, and with FP8 the products that wait for their scale factors.
   DEEP_GEMM_HOST_DEVICE constexpr int accumulator_registers() const {
     return (waves() + (fp8() ? runs_ahead() ? 2 : 1 : 0)) * tile_n / 2;
@@ -154,6 +156,9 @@ DEEP_GEMM_HOST_DEVICE constexpr const char* invalid_reason(const KernelConfig& c
   if (config.b_mn_major() && config.tile_n % kMnBoxExtent != 0)
     return "tile_n: expected a multiple of 64 where B is dense in n";
   if (config.grouped() && config.tile_m > kScaleGranularity) return "tile_m: groups of rows are aligned to 128";
+  if (config.consumers() > 1 && config.producer_registers() + config.consumers() * config.consumer_registers() >
+                                    (config.consumers() + 1) * config.launch_registers())
+    return "registers: the roles want more than the block has";
   if (config.accumulator_registers() > (config.consumers() == 3 ? 136 : 208))
     return "registers: the accumulators of a consumer do not fit";
   if (config.shared_bytes() > kMaxSharedBytes) return "shared memory: more than 227 KiB";

@@ -81,10 +81,11 @@ def masked(  # noqa: PLR0917 - extents, as everywhere in this order
     given = draw(family, (len(counts), max_m), n, k, len(counts), beyond)
     d = poisoned(len(counts), max_m, n, dtype=torch.bfloat16, device=device)
     before = d.clone()
-    function = {
+    functions: dict[str, Callable[..., object]] = {
         "fp8": deep_gemm.m_grouped_fp8_gemm_nt_masked,
         "bf16": deep_gemm.m_grouped_bf16_gemm_nt_masked,
-    }[family]
+    }
+    function = functions[family]
     hint = max(1, sum(counts) // len(counts)) if expected_m is None else expected_m
 
     def judge() -> float:

@@ -18,29 +18,17 @@ Exact = Sequence[torch.Tensor]
 def fp8_nt(m: int, n: int, ks: Sequence[int], device: torch.device, *, with_c: bool = True) -> Case:
     """Each group's (m, k) and (n, k), dense in k, flattened; scale factors (m, sum of k / 128)."""
     a, b = drawn(m, n, ks, device)
-    given_a, given_b = flattened(a), flattened(b)
-    return case(
-        deep_gemm.k_grouped_fp8_gemm_nt_contiguous,
-        (given_a, given_b),
-        (m, n, ks),
-        lambda: ([part.exact for part in a], [part.exact for part in b]),
-        given_a[0],
-        with_c=with_c,
-    )
+    given = (flattened(a), flattened(b))
+    function = deep_gemm.k_grouped_fp8_gemm_nt_contiguous
+    return case(function, given, (m, n, ks), exact_of(a, b), given[0][0], with_c=with_c)
 
 
 def fp8_tn(m: int, n: int, ks: Sequence[int], device: torch.device, *, with_c: bool = True) -> Case:
     """(sum of k, m) and (sum of k, n); scale factors (sum of k / 128, m)."""
     a, b = drawn(m, n, ks, device)
-    given_a, given_b = transposed(a), transposed(b)
-    return case(
-        deep_gemm.k_grouped_fp8_gemm_tn_contiguous,
-        (given_a, given_b),
-        (m, n, ks),
-        lambda: ([part.exact for part in a], [part.exact for part in b]),
-        given_a[0],
-        with_c=with_c,
-    )
+    given = (transposed(a), transposed(b))
+    function = deep_gemm.k_grouped_fp8_gemm_tn_contiguous
+    return case(function, given, (m, n, ks), exact_of(a, b), given[0][0], with_c=with_c)
 
 
 def bf16_tn(
@@ -103,6 +91,10 @@ def drawn(
     generator = torch.Generator(device=device).manual_seed(seed_of(m, n, sum(ks)))
     a = [quantised(m, k, 1, generator) for k in ks]
     return a, [quantised(n, k, 1, generator) for k in ks]
+
+
+def exact_of(a: Sequence[Quantised], b: Sequence[Quantised]) -> Callable[[], tuple[Exact, Exact]]:
+    return lambda: ([part.exact for part in a], [part.exact for part in b])
 
 
 def flattened(parts: Sequence[Quantised]) -> tuple[torch.Tensor, torch.Tensor]:

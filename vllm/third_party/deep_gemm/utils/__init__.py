@@ -7,6 +7,7 @@ torch is imported by the functions that need it, so that the package imports wit
 from __future__ import annotations
 
 from ..layout import get_mn_major_tma_aligned_tensor, get_tma_aligned_size
+from .fp4 import per_token_cast_to_fp4, transpose_packed_fp4
 from .math import (
     align,
     ceil_div,
@@ -37,7 +38,9 @@ __all__ = [
     "per_block_cast_to_fp8",
     "per_channel_cast_to_fp8",
     "per_custom_dims_cast_to_fp8",
+    "per_token_cast_to_fp4",
     "per_token_cast_to_fp8",
+    "transpose_packed_fp4",
 ]
 
 

@@ -82,7 +82,7 @@ def per_custom_dims_cast_to_fp8(
     import torch
 
     others = tuple(dim for dim in range(x.dim()) if dim not in dims)
-    scales = _scales(x.abs().float().amax(dim=others, keepdim=True), use_ue8m0)
+    scales = scales_of(x.abs().float().amax(dim=others, keepdim=True), E4M3_MAX, use_ue8m0)
     return (x * (1.0 / scales)).to(torch.float8_e4m3fn), scales.squeeze()
 
 
@@ -101,11 +101,12 @@ def _cast_blocks(
         padded = x.new_zeros(counts[0] * block[0], counts[1] * block[1])
         padded[:rows, :columns] = x
     grid = padded.view(counts[0], block[0], counts[1], block[1])
-    scales = _scales(grid.abs().float().amax(dim=(1, 3), keepdim=True), use_ue8m0)
+    scales = scales_of(grid.abs().float().amax(dim=(1, 3), keepdim=True), E4M3_MAX, use_ue8m0)
     values = (grid * (1.0 / scales)).to(torch.float8_e4m3fn).view_as(padded)
     return values[:rows, :columns].contiguous(), scales.view(counts)
 
 
-def _scales(magnitudes: torch.Tensor, use_ue8m0: bool) -> torch.Tensor:
-    scales = magnitudes.clamp(min=SMALLEST_MAGNITUDE) / E4M3_MAX
+def scales_of(magnitudes: torch.Tensor, largest: float, use_ue8m0: bool) -> torch.Tensor:
+    """Return what takes each block's largest magnitude to a type's `largest`."""
+    scales = magnitudes.clamp(min=SMALLEST_MAGNITUDE) / largest
     return ceil_to_ue8m0(scales) if use_ue8m0 else scales
