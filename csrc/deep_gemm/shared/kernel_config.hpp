@@ -13,6 +13,9 @@ inline constexpr int kScaleGranularity = 128;
 // One k step of the main loop is one 128-byte swizzle row of shared memory.
 inline constexpr int kStepBytes = 128;
 
+// Where rows are grouped, the next group may start at every multiple of this, or of less if tiles are lower.
+inline constexpr int kGroupAlignment = 128;
+
 // Rows of one wgmma.
 inline constexpr int kWgmmaRows = 64;
 inline constexpr int kWarpGroupThreads = 128;
@@ -107,9 +110,7 @@ struct KernelConfig {
   // Panels that a consumer writes between two waits: of all its rows, of 64 rows, or as few as find room.
   DEEP_GEMM_HOST_DEVICE constexpr int resident_panels() const {
     const int room = (kMaxSharedBytes - pipeline_bytes()) / (consumers() * kWgmmaRows * panel_bytes());
-    int resident = waves() * panels();
-    while (resident > 1 && resident > room) resident /= 2;
-    return (waves() * panels()) % resident == 0 ? resident : 1;
+    return room < 1 ? 1 : room < waves() * panels() ? room : waves() * panels();
   }
 
   // Chunks of 8 columns that one block of a split adds up and stores.
@@ -119,7 +120,7 @@ struct KernelConfig {
   // parts that the blocks of the split send each other.
   DEEP_GEMM_HOST_DEVICE constexpr int epilogue_bytes() const {
     return split_k == 1 ? consumers() * resident_panels() * kWgmmaRows * panel_bytes()
-                        : split_k * slice_chunks() * tile_m * 8 * 4;
+                        : (split_k - 1) * slice_chunks() * tile_m * 8 * 4;
   }
 
   // A tile's first column stands at a multiple of this inside of its 128-wide block of scale_b: the greatest common
@@ -155,7 +156,7 @@ DEEP_GEMM_HOST_DEVICE constexpr const char* invalid_reason(const KernelConfig& c
   if (config.block_scales() && config.scale_b_blocks() > 2) return "tile_n: touches more than two blocks of scale_b";
   if (config.b_mn_major() && config.tile_n % kMnBoxExtent != 0)
     return "tile_n: expected a multiple of 64 where B is dense in n";
-  if (config.grouped() && config.tile_m > kScaleGranularity) return "tile_m: groups of rows are aligned to 128";
+  if (config.grouped() && config.tile_m == 192) return "tile_m: expected a divisor or the double of the groups' alignment of 128";
   if (config.consumers() > 1 && config.producer_registers() + config.consumers() * config.consumer_registers() >
                                     (config.consumers() + 1) * config.launch_registers())
     return "registers: the roles want more than the block has";

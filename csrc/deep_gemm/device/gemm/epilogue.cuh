@@ -85,21 +85,22 @@ __device__ __forceinline__ void store_panel(const GemmArguments& arguments, cons
 template <KernelConfig kConfig>
 __device__ __forceinline__ void store_through_shared(const Sums<kConfig>& sums, const GemmArguments& arguments,
                                                      SharedStorage<kConfig>& shared, const Tile& tile, int consumer) {
+  constexpr int kPanels = kConfig.waves() * kConfig.panels();
   constexpr int kResident = kConfig.resident_panels();
   const bool issuer = ptx::reread_thread_index() % kWarpGroupThreads == 0;
 #pragma unroll
-  for (int first = 0; first < kConfig.waves() * kConfig.panels(); first += kResident) {
+  for (int first = 0; first < kPanels; first += kResident) {
     // Order: the last store must have read the panels before they are written again.
     if (issuer) ptx::wait_stores_read();
     ptx::named_barrier_sync(1 + consumer, kWarpGroupThreads);
 #pragma unroll
-    for (int panel = first; panel < first + kResident; ++panel)
+    for (int panel = first; panel < min(first + kResident, kPanels); ++panel)
       write_panel<kConfig>(&sums[panel / kConfig.panels()][panel % kConfig.panels() * kConfig.panel_columns() / 2],
                            ptx::shared_address(shared.panel(consumer, panel - first)));
     ptx::fence_proxy_async();
     ptx::named_barrier_sync(1 + consumer, kWarpGroupThreads);
 #pragma unroll
-    for (int panel = first; panel < first + kResident; ++panel) {
+    for (int panel = first; panel < min(first + kResident, kPanels); ++panel) {
       OutputRows origin = output_rows<kConfig>(tile, consumer, panel / kConfig.panels());
       origin.column += panel % kConfig.panels() * kConfig.panel_columns();
       store_panel<kConfig>(arguments, shared.panel(consumer, panel - first), origin, issuer);

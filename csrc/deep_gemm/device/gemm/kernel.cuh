@@ -75,11 +75,11 @@ __device__ __forceinline__ void consume(const GemmArguments& arguments, SharedSt
     // Order: the next tile's first scale factors are on their way while this one is stored.
     scale_b = ScaleB<kConfig>(arguments, feed.next(), steps);
     if constexpr (kConfig.grouped()) clear_rows<kConfig>(sums, padding);
+    if (kConfig.grouped() && output_rows<kConfig>(feed.current(), consumer, 0).row < feed.current().rows_skipped) continue;
     if constexpr (kConfig.split_k == 1) {
       write_tile<kConfig>(sums, arguments, shared, feed.current(), consumer);
     } else {
-      send_parts<kConfig>(sums, shared, block, consumer);
-      store_own_columns<kConfig>(arguments, shared, block, feed.current(), consumer);
+      write_split_tile<kConfig>(sums, arguments, shared, block, feed.current(), consumer);
     }
   }
   // Shared memory must outlive the last store.
