@@ -7,8 +7,8 @@ from itertools import product
 import pytest
 import torch
 
-from tests.kernels.cases.case import wrong
-from tests.kernels.cases.grouped import masked
+from tests.kernels.cases.case import POISON, poisoned, wrong
+from tests.kernels.cases.grouped import draw, masked, worst
 from tests.kernels.configurations import Configuration, configurations
 from vllm.third_party import deep_gemm
 
@@ -85,12 +85,18 @@ def test_has_its_older_name() -> None:
 
 
 def test_counts_are_read_when_the_kernel_runs(device: torch.device) -> None:
-    """The host never knows them: counts that the stream changes before the kernel hold."""
-    problem = masked("fp8", (100, 20), 128, 264, 272, device)
-    assert not wrong([problem])
+    """A captured call computes the rows that the device's counts name at its replay."""
+    everything = torch.zeros(2, 128, dtype=torch.bool, device=device)
+    given = draw("fp8", (2, 128), 264, 272, 2, everything)
+    masked_m = torch.tensor([100, 20], dtype=torch.int32, device=device)
+    d = poisoned(2, 128, 264, dtype=torch.bfloat16, device=device)
+    deep_gemm.m_grouped_fp8_gemm_nt_masked(given.a, given.b, d, masked_m, 60)
     graph = torch.cuda.CUDAGraph()
     with torch.cuda.graph(graph):
-        problem.call()
-    problem.d.fill_(float("nan"))
+        deep_gemm.m_grouped_fp8_gemm_nt_masked(given.a, given.b, d, masked_m, 60)
+    masked_m.copy_(torch.tensor([7, 128], dtype=torch.int32))
+    d.fill_(POISON)
     graph.replay()
-    assert problem.judge() < 1
+    a = given.exact_a()
+    assert worst([d[0, :7], d[1]], [a[0, :7], a[1]], given.exact_b()) < 1
+    assert bool(torch.isnan(d[0, 7:]).all())

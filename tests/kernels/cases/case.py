@@ -12,7 +12,7 @@ POISON = float("nan")
 
 @dataclass(frozen=True, kw_only=True)
 class Case:
-    """`call` writes `d`, which starts poisoned; `judge` reads it.
+    """`call` writes `d`, which starts poisoned; `judge` reads it and the operands as they are then.
 
     `judge` returns the worst relative error as a share of what it may be: below one it is right,
     infinite where anything was written that should not, or left that should be written.
