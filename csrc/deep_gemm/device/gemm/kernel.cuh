@@ -61,7 +61,8 @@ __device__ __forceinline__ void consume(const GemmArguments& arguments, SharedSt
   ConsumerPlace<kConfig> place(shared.barriers);
   const StepRange steps = block.steps(arguments);
   TileFeed<kConfig> feed(arguments, shared);
-  ScaleB<kConfig> scale_b(arguments, feed.current(), steps);
+  ScaleB<kConfig> scale_b(arguments, steps);
+  scale_b.look_ahead(feed.current());
   for (; feed.inside(); feed.advance()) {
     std::uint32_t count = steps.last - steps.first;
     std::uint32_t padding = 0;
@@ -70,10 +71,11 @@ __device__ __forceinline__ void consume(const GemmArguments& arguments, SharedSt
       // wgmma wants a number of steps of which the compiler knows that it is the same in all threads.
       count = __shfl_sync(0xffffffff, feed.current().padding ? 0 : count, 0);
     }
+    // Order: the next tile's first scale factors travel while this one is multiplied.
+    scale_b.begin(feed.current());
+    scale_b.look_ahead(feed.next());
     Sums<kConfig> sums;
     accumulate<kConfig>(sums, shared, operands, place, scale_b, feed.current().column, count, consumer);
-    // Order: the next tile's first scale factors are on their way while this one is stored.
-    scale_b = ScaleB<kConfig>(arguments, feed.next(), steps);
     if constexpr (kConfig.grouped()) clear_rows<kConfig>(sums, padding);
     if (kConfig.grouped() && output_rows<kConfig>(feed.current(), consumer, 0).row < feed.current().rows_skipped) continue;
     if constexpr (kConfig.split_k == 1) {

@@ -75,12 +75,14 @@ __device__ __forceinline__ void produce(const GemmArguments& arguments, SharedSt
   if constexpr (kConfig.grouped()) {
     ptx::wait_for_dependencies();
     TilePoster<kConfig> poster(shared);
-    for (TileWalk<kConfig> walk(arguments); walk.inside(); walk.advance()) {
-      const Tile tile = walk.tile();
-      poster.post(tile);
+    TileWalk<kConfig> walk(arguments);
+    for (Tile tile = poster.post(walk); !tile.end;) {
+      // Order: consumers look one tile ahead.
+      walk.advance();
+      const Tile next = poster.post(walk);
       if (!tile.padding) load_tile<kConfig>(arguments, shared, place, tile, steps);
+      tile = next;
     }
-    poster.post({.end = true});
   } else {
     TileWalk<kConfig> walk(arguments);
     std::uint32_t done = 0;

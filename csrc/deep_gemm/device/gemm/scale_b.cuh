@@ -5,23 +5,34 @@
 
 namespace deep_gemm {
 
-// For the blocks of 128 columns that a tile touches. Each lane of a warp holds the factor of one of 32 k steps, and the
-// next 32 are read that many steps ahead: a step costs a shuffle, and none waits for memory.
+// For the blocks of 128 columns that a tile touches. Each lane of a warp holds the factor of one of 32 k steps; the next
+// 32 are read that many steps ahead, and a tile's first ones while the tile before is multiplied: a step costs a
+// shuffle, and none but a block's first waits for memory.
 template <KernelConfig kConfig, bool kUsed = kConfig.block_scales()>
 class ScaleB {
   static constexpr int kBlocks = kConfig.scale_b_blocks();
   static constexpr std::int32_t kLanes = 32;
 
  public:
-  __device__ ScaleB(const GemmArguments& arguments, const Tile& tile, StepRange steps)
-      : arguments_(&arguments), left_(static_cast<std::int32_t>(steps.last - steps.first - threadIdx.x % kLanes)) {
-    const std::uint32_t block = tile.column / kScaleGranularity;
-    const std::uint32_t last = (arguments.n - 1) / kScaleGranularity;  // columns past the end are not stored
-    const float* first = arguments.scale_b.data + (steps.first + threadIdx.x % kLanes) * arguments.scale_b.k_stride;
-    if constexpr (kConfig.grouped()) first += tile.b_group * arguments.scale_b.group_stride;
-    for (int i = 0; i < kBlocks; ++i) next_[i] = first + min(block + i, last) * arguments.scale_b.row_stride;
-    read(held_);
-    read(ahead_);
+  __device__ ScaleB(const GemmArguments& arguments, StepRange steps)
+      : arguments_(arguments),
+        lane_step_(steps.first + threadIdx.x % kLanes),
+        lane_steps_(static_cast<std::int32_t>(steps.last - steps.first - threadIdx.x % kLanes)) {}
+
+  // Reads the first factors of the tile that `begin` will name.
+  __device__ void look_ahead(const Tile& tile) {
+    for (int i = 0; i < kBlocks; ++i) coming_[i] = lane_steps_ > 0 ? __ldg(first(tile, i)) : 0.0f;
+  }
+
+  // Stands at the tile's first k step.
+  __device__ void begin(const Tile& tile) {
+    left_ = lane_steps_ - kLanes;
+    place_ = 0;
+    for (int i = 0; i < kBlocks; ++i) {
+      held_[i] = coming_[i];
+      next_[i] = first(tile, i) + kLanes * arguments_.scale_b.k_stride;
+    }
+    read_ahead();
     read_next();
   }
 
@@ -34,22 +45,34 @@ class ScaleB {
     if (++place_ < kLanes) return;
     place_ = 0;
     for (int i = 0; i < kBlocks; ++i) held_[i] = ahead_[i];
-    read(ahead_);
+    read_ahead();
   }
 
  private:
-  __device__ void read(float (&lanes)[kBlocks]) {
-    for (int i = 0; i < kBlocks; ++i, next_[i - 1] += kLanes * arguments_->scale_b.k_stride)
-      lanes[i] = left_ > 0 ? __ldg(next_[i]) : 0.0f;
+  // Of this lane's first k step.
+  __device__ const float* first(const Tile& tile, int block) const {
+    const std::uint32_t last = (arguments_.n - 1) / kScaleGranularity;  // columns past the end are not stored
+    const std::uint32_t row = min(tile.column / kScaleGranularity + block, last);
+    const float* group = arguments_.scale_b.data;
+    if constexpr (kConfig.grouped()) group += tile.b_group * arguments_.scale_b.group_stride;
+    return group + row * arguments_.scale_b.row_stride + lane_step_ * arguments_.scale_b.k_stride;
+  }
+
+  __device__ void read_ahead() {
+    for (int i = 0; i < kBlocks; ++i, next_[i - 1] += kLanes * arguments_.scale_b.k_stride)
+      ahead_[i] = left_ > 0 ? __ldg(next_[i]) : 0.0f;
     left_ -= kLanes;
   }
 
-  const GemmArguments* arguments_;
+  const GemmArguments& arguments_;
+  std::uint32_t lane_step_;
+  std::int32_t lane_steps_;  // k steps from there to the block's last
   const float* next_[kBlocks];  // what this lane reads next
   std::int32_t left_;           // k steps from there on
-  std::int32_t place_ = 0;      // lane that holds the next step's factor
+  std::int32_t place_;          // lane that holds the next step's factor
   float held_[kBlocks];
   float ahead_[kBlocks];
+  float coming_[kBlocks];
   float value_[kBlocks];
 };
 
@@ -57,7 +80,9 @@ class ScaleB {
 template <KernelConfig kConfig>
 class ScaleB<kConfig, false> {
  public:
-  __device__ ScaleB(const GemmArguments&, const Tile&, StepRange) {}
+  __device__ ScaleB(const GemmArguments&, StepRange) {}
+  __device__ void look_ahead(const Tile&) {}
+  __device__ void begin(const Tile&) {}
 };
 
 }  // namespace deep_gemm

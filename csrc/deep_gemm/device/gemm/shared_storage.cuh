@@ -9,13 +9,15 @@
 
 namespace deep_gemm {
 
-// Where the producer posts tiles for the consumers, if rows are grouped.
+// Where the producer posts tiles for the consumers, if rows are grouped: the one that is stored, the one that is
+// multiplied or loaded, the one after it.
+inline constexpr int kPostedTiles = 3;
 template <KernelConfig kConfig, bool kGrouped = kConfig.grouped()>
 struct TileBoard {};
 template <KernelConfig kConfig>
 struct TileBoard<kConfig, true> {
-  Tile tiles[2];
-  PipelineBarriers<2> barriers;
+  Tile tiles[kPostedTiles];
+  PipelineBarriers<kPostedTiles> barriers;
 };
 
 template <KernelConfig kConfig>

@@ -1,8 +1,8 @@
 // How the roles of a block come by its output tiles.
 //
 // Dense tiles are a few instructions, so each role works them out for itself. Where rows are grouped, finding the group
-// takes state and memory: the producer does it and posts the tiles in shared memory, two at a time; consumers keep no
-// register for them through the main loop.
+// takes state and memory: the producer does it and posts the tiles in shared memory, one before it loads for it;
+// consumers keep no register for them through the main loop.
 #pragma once
 
 #include "device/gemm/shared_storage.cuh"
@@ -39,7 +39,7 @@ class TileFeed<kConfig, true> {
   __device__ bool inside() const { return !current().end; }
   __device__ const Tile& current() const { return board_.tiles[place_.stage()]; }
   __device__ const Tile& next() const {
-    PipelinePlace<2> place = place_;
+    PipelinePlace<kPostedTiles> place = place_;
     place.advance();
     place.wait_arrived();
     return board_.tiles[place.stage()];
@@ -52,7 +52,7 @@ class TileFeed<kConfig, true> {
 
  private:
   TileBoard<kConfig>& board_;
-  PipelinePlace<2> place_;
+  PipelinePlace<kPostedTiles> place_;
 };
 
 // The producer's side: posts each tile before it loads for it.
@@ -61,16 +61,19 @@ class TilePoster {
  public:
   __device__ explicit TilePoster(SharedStorage<kConfig>& shared) : board_(shared.board), place_(board_.barriers) {}
 
-  __device__ void post(const Tile& tile) {
+  // Posts the tile that the walk stands at, or that there is none, and returns it.
+  __device__ Tile post(const TileWalk<kConfig>& walk) {
+    const Tile tile = walk.inside() ? walk.tile() : Tile{.end = true};
     place_.wait_released();
     board_.tiles[place_.stage()] = tile;
     ptx::mbarrier_arrive(place_.arrived());
     place_.advance();
+    return tile;
   }
 
  private:
   TileBoard<kConfig>& board_;
-  PipelinePlace<2> place_;
+  PipelinePlace<kPostedTiles> place_;
 };
 
 }  // namespace deep_gemm
