@@ -87,7 +87,8 @@ bool make_arguments(const Driver& driver, const GemmOperands& operands, const Ke
   arguments.m = static_cast<std::uint32_t>(problem.m);
   arguments.n = static_cast<std::uint32_t>(problem.n);
   arguments.k_steps = static_cast<std::uint32_t>((problem.k + config.tile_k() - 1) / config.tile_k());
-  arguments.store_rows_unaligned = (arguments.d_stride * config.output_bytes) % kAlignmentBytes != 0 ||
+  arguments.store_rows_unaligned = reinterpret_cast<std::uintptr_t>(operands.d.data) % kAlignmentBytes != 0 ||
+                                   (arguments.d_stride * config.output_bytes) % kAlignmentBytes != 0 ||
                                    (arguments.d_group_stride * config.output_bytes) % kAlignmentBytes != 0;
   arguments.early_b = Settings::get().dependent_launch.load(std::memory_order_relaxed) &&
                       Settings::get().early_weights.load(std::memory_order_relaxed);

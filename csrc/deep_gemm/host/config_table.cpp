@@ -103,7 +103,7 @@ double load_cycles(const KernelConfig& config, std::int64_t rows, double blocks)
 bool suits(const KernelConfig& config, const Problem& problem) {
   if (config.kind != problem.kind || config.output_bytes != problem.output_bytes) return false;
   const bool aligned = problem.grouping == Grouping::kContiguous || problem.grouping == Grouping::kPsum;
-  return !aligned || problem.alignment % config.tile_m == 0;
+  return !aligned || problem.alignment % std::min(config.tile_m, kGroupAlignment) == 0;
 }
 
 Estimate estimate(const KernelConfig& config, const Problem& problem, int multiprocessors) {

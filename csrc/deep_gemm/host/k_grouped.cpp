@@ -37,6 +37,7 @@ class Groups {
     group.function = whole_.function;
     group.scales = whole_.scales;
     group.has_c = whole_.has_c;
+    group.output_alignment = sizeof(float);
     group.a = values(whole_.a, m(), k, a_);
     group.b = values(whole_.b, n(), k, b_);
     if (whole_.scales == Scales::kRows) {
@@ -109,7 +110,10 @@ bool check_whole(const KGroupedOperands& operands, Status& status) {
   if (!expect_shape(d, shape, "one matrix for each of ks", status) || !expect_row_major(d, "", status) ||
       !check_values(operands.a, m, sum, status) || !check_values(operands.b, n, sum, status))
     return false;
-  if (operands.has_c && !expect_shape(operands.c, shape, "c is of d's shape", status)) return false;
+  if (!expect_aligned(d, 16, status)) return false;
+  if (operands.has_c && (!expect_shape(operands.c, shape, "c is of d's shape", status) ||
+                         !expect_aligned(operands.c, 16, status)))
+    return false;
   if (operands.scales != Scales::kRows) return true;
   const std::int64_t columns = sum / kScaleGranularity;
   return check_scales(operands.scale_a, Shape::of(m, columns), status) &&

@@ -118,8 +118,8 @@ bool check_places(const GemmOperands& operands, Status& status) {
   if (operands.scales != Scales::kNone && !check_place(operands.scale_a, a, kAlignmentBytes, status)) return false;
   if (!check_place(operands.b, a, kAlignmentBytes, status)) return false;
   if (operands.scales != Scales::kNone && !check_place(operands.scale_b, a, scale_b_alignment, status)) return false;
-  if (!check_place(operands.d, a, kAlignmentBytes, status)) return false;
-  if (operands.has_c && !check_place(operands.c, a, kAlignmentBytes, status)) return false;
+  if (!check_place(operands.d, a, operands.output_alignment, status)) return false;
+  if (operands.has_c && !check_place(operands.c, a, operands.output_alignment, status)) return false;
   return operands.grouping == Grouping::kNone || check_place(operands.layout, a, 4, status);
 }
 
@@ -166,13 +166,14 @@ bool check_agreement(const GemmOperands& operands, const Problem& problem, Statu
 
 Dense dense_of(const TensorView& operand) {
   const std::int64_t* strides = operand.strides + operand.rank - 2;
-  const bool by_columns = columns(operand) < 2 || strides[1] == 1;
+  const bool by_columns = strides[1] == 1 || (columns(operand) < 2 && strides[0] != 1);
   const bool by_rows = rows(operand) < 2 || strides[0] == 1;
   return by_columns || !by_rows ? Dense::kColumns : Dense::kRows;
 }
 
 bool expect_mn_major(const TensorView& scale, Status& status) {
   const std::int64_t extent = rows(scale);
+  if (extent == 0) return true;
   const std::int64_t* strides = scale.strides + scale.rank - 2;
   const bool dense = extent < 2 || strides[0] == 1;
   const bool aligned = columns(scale) < 2 || (strides[1] % 4 == 0 && strides[1] >= extent);

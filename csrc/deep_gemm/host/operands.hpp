@@ -21,6 +21,7 @@ struct GemmOperands {
   Grouping grouping = Grouping::kNone;
   bool has_c = false;
   std::int64_t expected_m = 0;  // rows of a group that the caller expects to count; 0: not said
+  std::int64_t output_alignment = 16;  // of d's and c's addresses, in bytes: a matrix of many has its own
   TensorView a;                 // (m, k); bf16 without groups: k or m dense
   TensorView scale_a;           // (m, ceil(k / 128)) f32, MN-major, columns 16-byte aligned
   TensorView b;                 // (n, k); bf16: k or n dense
