@@ -9,7 +9,7 @@
 //   tile_arrived   arrivals: the producer, and the bytes of its copies   waits: consumers
 //   tile_released  arrivals: one thread of each consumer warp            waits: producer
 //   board.barriers the same two events for posted tiles, where rows are grouped (tile_feed.cuh)
-//   named barriers 1 to 3: one consumer's threads around its panels of the output
+//   named barriers 1 to 3: one consumer's threads around its panels of the output; 4: all consumers before parts are sent
 //   parts_arrived  with a split of k: the bytes of all parts that the cluster's blocks send   waits: consumers
 //   the cluster's barrier: before anyone writes to another block
 //

@@ -37,11 +37,12 @@ class OperandDescriptors {
     b_ = ptx::swizzled_descriptor(ptx::shared_address(shared.b[0]), kConfig.b_mn_major() ? kBoxBytes : 16);
   }
 
+  // In the descriptor's unit of 16 bytes, so that all but the stage is one constant.
   __device__ std::uint64_t a(std::uint32_t stage, int wave, int part) const {
-    return ptx::advance(a_, stage * kConfig.a_stage_bytes() + wave * kWgmmaRows * kStepBytes + part * kPartA);
+    return a_ + stage * (kConfig.a_stage_bytes() / 16) + (wave * kWgmmaRows * kStepBytes + part * kPartA) / 16;
   }
   __device__ std::uint64_t b(std::uint32_t stage, int part) const {
-    return ptx::advance(b_, stage * kConfig.b_stage_bytes() + part * kPartB);
+    return b_ + stage * (kConfig.b_stage_bytes() / 16) + part * kPartB / 16;
   }
 
  private:

@@ -29,7 +29,7 @@ struct alignas(1024) SharedStorage {
   alignas(1024) std::uint8_t a[kConfig.stages][kConfig.a_stage_bytes()];
   alignas(1024) std::uint8_t b[kConfig.stages][kConfig.b_stage_bytes()];
   // Without a split: (consumers, resident panels, 64, panel_columns) of the output type, swizzled by the panel's width.
-  // With one: (split_k - 1 senders, chunks of 8 columns, waves, consumer threads) x 4 f32, what the others sent us.
+  // With one: (split_k - 1 senders, consumers, chunks of 8 columns, waves, threads) x 4 f32, what the others sent us.
   alignas(1024) std::uint8_t epilogue[kConfig.epilogue_bytes()];
   alignas(128) float scales[kConfig.stages * kConfig.scale_stage_bytes() / 4 + 1];
   PipelineBarriers<kConfig.stages> barriers;

@@ -9,13 +9,19 @@
 
 namespace deep_gemm {
 
-// Byte offset of one thread's four values of a chunk, in the buffer of the block that owns the chunk. `sender`: of those
-// that aren't the owner.
+// Bytes of one wave's chunk of 8 columns of one consumer: 16 a thread.
+inline constexpr int kPieceBytes = kWarpGroupThreads * 16;
+
+// Bytes of what one consumer sends to an owner of whole slices.
 template <KernelConfig kConfig>
-__device__ __forceinline__ std::uint32_t part_offset(std::uint32_t sender, int chunk, int wave, int consumer) {
-  constexpr int kThreads = kConfig.consumers() * kWarpGroupThreads;
-  const int place = ((static_cast<int>(sender) * kConfig.slice_chunks() + chunk) * kConfig.waves() + wave) * kThreads;
-  return (place + consumer * kWarpGroupThreads + threadIdx.x % kWarpGroupThreads) * 16;
+__device__ __forceinline__ constexpr int slice_bytes() {
+  return kConfig.slice_chunks() * kConfig.waves() * kPieceBytes;
+}
+
+// Where the piece of a chunk stands in a buffer of slices: (split_k - 1 slices, consumers) of slice_bytes.
+template <KernelConfig kConfig>
+__device__ __forceinline__ std::uint32_t piece_offset(std::uint32_t slice, int slot, int wave, int consumer) {
+  return (slice * kConfig.consumers() + consumer) * slice_bytes<kConfig>() + (slot * kConfig.waves() + wave) * kPieceBytes;
 }
 
 // Chunks of 8 columns that the block with that part of k adds up: the last one may have fewer than a slice.
@@ -34,26 +40,45 @@ __device__ __forceinline__ void expect_parts(SharedStorage<kConfig>& shared, Blo
   ptx::mbarrier_arrive_expect(&shared.parts_arrived, own_chunks<kConfig>(static_cast<int>(block.part)) * kChunkBytes);
 }
 
-// Sends this block's part of the columns of every other.
+// Lays the chunks of one owner out in shared memory, where stages were.
+template <KernelConfig kConfig>
+__device__ __forceinline__ void lay_out(const Sums<kConfig>& sums, SharedStorage<kConfig>& shared, int owner,
+                                        std::uint32_t slice, int consumer) {
+#pragma unroll
+  for (int slot = 0; slot < own_chunks<kConfig>(owner); ++slot)
+#pragma unroll
+    for (int wave = 0; wave < kConfig.waves(); ++wave) {
+      const float* values = &sums[wave][(owner * kConfig.slice_chunks() + slot) * 4];
+      std::uint8_t* piece = shared.a[0] + piece_offset<kConfig>(slice, slot, wave, consumer);
+      *reinterpret_cast<float4*>(piece + threadIdx.x % kWarpGroupThreads * 16) =
+          make_float4(values[0], values[1], values[2], values[3]);
+    }
+}
+
+// Sends this block's part of the columns of every other, in one bulk copy for each.
 template <KernelConfig kConfig>
 __device__ __forceinline__ void send_parts(const Sums<kConfig>& sums, SharedStorage<kConfig>& shared,
                                            BlockPlace<kConfig> block, int consumer) {
-  const std::uint32_t base = ptx::shared_address(shared.epilogue);
-  const std::uint32_t barrier = ptx::shared_address(&shared.parts_arrived);
+  static_assert((kConfig.split_k - 1) * kConfig.consumers() * slice_bytes<kConfig>() <= sizeof(shared.a));
+  constexpr int kAllConsumers = 4;  // the id behind those of the consumers' own barriers
+  // Order: every consumer has read its last stage, where the parts are laid out now.
+  ptx::named_barrier_sync(kAllConsumers, kConfig.consumers() * kWarpGroupThreads);
 #pragma unroll
   for (int owner = 0; owner < kConfig.split_k; ++owner) {
-    if (static_cast<std::uint32_t>(owner) == block.part) continue;
-    const std::uint32_t sender = block.part - (block.part > static_cast<std::uint32_t>(owner));
-    const std::uint32_t remote_base = ptx::remote_address(base, owner);
-    const std::uint32_t remote_barrier = ptx::remote_address(barrier, owner);
+    const std::uint32_t part = static_cast<std::uint32_t>(owner);
+    if (part != block.part) lay_out<kConfig>(sums, shared, owner, part - (part > block.part), consumer);
+  }
+  ptx::fence_proxy_async();
+  ptx::named_barrier_sync(1 + consumer, kWarpGroupThreads);
+  if (threadIdx.x % kWarpGroupThreads != 0) return;
 #pragma unroll
-    for (int slot = 0; slot < own_chunks<kConfig>(owner); ++slot)
-#pragma unroll
-      for (int wave = 0; wave < kConfig.waves(); ++wave) {
-        const float* values = &sums[wave][(owner * kConfig.slice_chunks() + slot) * 4];
-        ptx::store_async(remote_base + part_offset<kConfig>(sender, slot, wave, consumer), values[0], values[1],
-                         values[2], values[3], remote_barrier);
-      }
+  for (int owner = 0; owner < kConfig.split_k; ++owner) {
+    const std::uint32_t part = static_cast<std::uint32_t>(owner);
+    const int bytes = own_chunks<kConfig>(owner) * kConfig.waves() * kPieceBytes;
+    if (part == block.part || bytes == 0) continue;
+    const std::uint32_t from = piece_offset<kConfig>(part - (part > block.part), 0, 0, consumer);
+    const std::uint32_t to = piece_offset<kConfig>(block.part - (block.part > part), 0, 0, consumer);
+    ptx::copy_to_block(shared.epilogue + to, shared.a[0] + from, bytes, &shared.parts_arrived, part);
   }
 }
 
@@ -63,8 +88,8 @@ __device__ __forceinline__ void add_parts(float (&values)[4], const SharedStorag
                                           int consumer) {
 #pragma unroll
   for (int sender = 0; sender < kConfig.split_k - 1; ++sender) {
-    const std::uint32_t offset = part_offset<kConfig>(sender, slot, wave, consumer);
-    const float4 part = *reinterpret_cast<const float4*>(shared.epilogue + offset);
+    const std::uint8_t* piece = shared.epilogue + piece_offset<kConfig>(sender, slot, wave, consumer);
+    const float4 part = reinterpret_cast<const float4*>(piece)[threadIdx.x % kWarpGroupThreads];
     values[0] += part.x;
     values[1] += part.y;
     values[2] += part.z;
@@ -113,7 +138,10 @@ __device__ __forceinline__ void write_split_tile(const Sums<kConfig>& sums, cons
   send_parts<kConfig>(sums, shared, block, consumer);
   while (!ptx::mbarrier_try_wait(&shared.parts_arrived, 0)) {
   }
+  ptx::cluster_arrive();
   store_own_columns<kConfig>(sums, arguments, shared, block, tile, consumer);
+  // Order: what this block sends is read from its shared memory until all blocks have what they wait for.
+  ptx::cluster_wait();
 }
 
 }  // namespace deep_gemm

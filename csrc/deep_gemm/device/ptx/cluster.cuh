@@ -1,5 +1,5 @@
 // Blocks and grids beside this one: clusters, each other's shared memory, dependent launches.
-// Source: PTX ISA, "barrier.cluster", "mapa", "st.async", "griddepcontrol".
+// Source: PTX ISA, "barrier.cluster", "mapa", "cp.async.bulk", "griddepcontrol".
 #pragma once
 
 #include <cstdint>
@@ -28,12 +28,13 @@ __device__ __forceinline__ std::uint32_t remote_address(std::uint32_t address, s
   return remote;
 }
 
-// Stores 16 bytes in another block's shared memory; its barrier counts them. Both addresses are remote ones.
-__device__ __forceinline__ void store_async(std::uint32_t address, float a, float b, float c, float d,
-                                            std::uint32_t barrier) {
+// Copies shared memory of this block to the same struct's `target` in another block, whose `barrier` counts the bytes.
+__device__ __forceinline__ void copy_to_block(void* target, const void* source, std::uint32_t bytes,
+                                              std::uint64_t* barrier, std::uint32_t block) {
   asm volatile(
-      "st.async.weak.shared::cluster.mbarrier::complete_tx::bytes.v4.f32 [%0], {%1, %2, %3, %4}, [%5];" ::"r"(address),
-      "f"(a), "f"(b), "f"(c), "f"(d), "r"(barrier)
+      "cp.async.bulk.shared::cluster.shared::cta.mbarrier::complete_tx::bytes [%0], [%1], %2, [%3];" ::"r"(
+          remote_address(shared_address(target), block)),
+      "r"(shared_address(source)), "r"(bytes), "r"(remote_address(shared_address(barrier), block))
       : "memory");
 }
 

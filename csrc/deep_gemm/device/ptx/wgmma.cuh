@@ -28,15 +28,11 @@ __device__ __forceinline__ void pin_registers(float (&values)[kCount]) {
 // Matrix descriptor of an operand with 128-byte swizzle. Groups of 8 rows (of k, where it is MN-major) are 1024 bytes
 // apart; an MN-major operand goes on after 64 values of its rows `mn_bytes` further on, a k-major one has no such step.
 // Source: PTX ISA, "Matrix Descriptor Format" (address in bits 0-13, leading offset in 16-29, stride offset in 32-45,
-// swizzle mode in 62-63) and "Strides".
+// swizzle mode in 62-63) and "Strides". The address counts in units of 16 bytes, and adding to it inside of one block's
+// memory doesn't overflow.
 __device__ __forceinline__ std::uint64_t swizzled_descriptor(std::uint32_t shared_address, std::uint32_t mn_bytes) {
   return static_cast<std::uint64_t>((shared_address & 0x3ffff) >> 4) |
          (static_cast<std::uint64_t>(mn_bytes >> 4) << 16) | (std::uint64_t{1024 >> 4} << 32) | (std::uint64_t{1} << 62);
-}
-
-// The descriptor of a matrix `bytes` further on: the address field doesn't overflow inside of one block's memory.
-__device__ __forceinline__ std::uint64_t advance(std::uint64_t descriptor, std::uint32_t bytes) {
-  return descriptor + (bytes >> 4);
 }
 
 // d (64, kN) f32 = a (64, 32) @ b (kN, 32).T in e4m3, plus d where `accumulate`; both k-major.
