@@ -31,11 +31,11 @@ INSTALL_SECONDS, IMPORT_SECONDS = 300, 120
 # Runs in the interpreter under test. Order: the import comes before anything that could warm it up.
 PROBE = """\
 import importlib, json, sys, sysconfig, time
-name, out = sys.argv[1:]
+name, out, self_test = sys.argv[1:]
 start = time.perf_counter()
 module = importlib.import_module(name)
 milliseconds = (time.perf_counter() - start) * 1000
-counts = module.self_test()
+counts = module.self_test() if self_test else {}
 result = {"file": module.__file__, "milliseconds": milliseconds, "counts": counts,
           "prefix": sys.prefix, "suffix": sysconfig.get_config_var("EXT_SUFFIX"),
           "soabi": sysconfig.get_config_var("SOABI")}
@@ -114,7 +114,7 @@ def _check(wheel: Path, interpreter: Path, extensions: dict[str, str], policy: P
     if not (interpreter.parent.parent / "pyvenv.cfg").is_file():
         raise ImportCheckError("expected the interpreter of a virtual environment, found another")
     _install(wheel, interpreter)
-    result = _probe(interpreter, f"{policy.folder}/{policy.module}".replace("/", "."))
+    result = _probe(interpreter, policy)
     file = Path(result["file"])
     data = file.read_bytes()
     row = ImportRow(
@@ -139,13 +139,13 @@ def _install(wheel: Path, interpreter: Path) -> None:
     _run(command, Path.cwd(), INSTALL_SECONDS)
 
 
-def _probe(interpreter: Path, module: str) -> dict[str, Any]:
+def _probe(interpreter: Path, policy: Policy) -> dict[str, Any]:
+    module = f"{policy.folder}/{policy.module}".replace("/", ".")
     # Elsewhere, so that no import can find the checkout.
     with tempfile.TemporaryDirectory() as elsewhere:
         out = Path(elsewhere, "result.json")
-        _run(
-            (str(interpreter), "-I", "-c", PROBE, module, str(out)), Path(elsewhere), IMPORT_SECONDS
-        )
+        arguments = (module, str(out), "self-test" if policy.self_test else "")
+        _run((str(interpreter), "-I", "-c", PROBE, *arguments), Path(elsewhere), IMPORT_SECONDS)
         try:
             result: dict[str, Any] = json.loads(out.read_text())
         except (OSError, ValueError) as error:

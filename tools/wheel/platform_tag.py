@@ -10,7 +10,7 @@ symbol versions of gcc's runtime); a test holds this module against auditwheel i
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 from typing import ClassVar
 
@@ -110,12 +110,14 @@ def platform_tag(binaries: Iterable[Path]) -> str:
     return f"manylinux_2_{max(levels)}_x86_64"
 
 
-def glibc_level(elf: Elf) -> int:
+def glibc_level(elf: Elf, *, apart_from: Collection[str] = ()) -> int:
     """Return the X of the lowest manylinux_2_X whose glibc and gcc runtime serve `elf`.
 
-    Raises: PlatformError for a symbol version that no known level has.
+    Raises: PlatformError for a symbol version that no known level has, unless its library is one
+    that does not come with the platform.
     """
-    levels = {need: _level(need) for need in elf.version_needs}
+    needs = [need for need in elf.version_needs if need.library not in apart_from]
+    levels = {need: _level(need) for need in needs}
     unknown = [f"{need.version} of {need.library}" for need, level in levels.items() if not level]
     if unknown:
         raise PlatformError(
