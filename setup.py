@@ -12,7 +12,6 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from packaging.specifiers import SpecifierSet
 from setuptools import Distribution, Extension, setup
 from setuptools.command.bdist_wheel import bdist_wheel
 from setuptools.command.build_ext import build_ext
@@ -55,7 +54,7 @@ class deepgemm_distribution(Distribution):  # noqa: N801 - as its neighbours
         self.upstream = None if PRECOMPILED else UpstreamWheel.from_environment(os.environ)
         if self.upstream:
             self.metadata.version = self.upstream.version(VERSION)
-            self.metadata.python_requires = SpecifierSet(self.upstream.requires_python)
+            self.metadata.python_requires = self.upstream.requires_python
             self.metadata.install_requires = self.install_requires = [self.upstream.requirement]
 
 

@@ -187,7 +187,10 @@ def execute(plan: Plan, environ: Mapping[str, str]) -> Built:
 def build_and_publish(plan: Plan, environ: Mapping[str, str]) -> Built:
     """Go through the steps; the caller sees to it that nobody else does."""
     prepared = prepare_interpreters(plan.interpreters, strict=plan.strict, environ=environ)
-    report(prepared)
+    if plan.source:
+        report(prepared, otherwise="the wheel cannot be installed there, upstream has no abi3")
+    else:
+        report(prepared)
     if plan.source == PINNED:
         with console.step("fetch the pinned upstream commit"):
             plan = replace(plan, source=str(fetch_pinned(BUILD / "upstream", read_pin())))
@@ -223,7 +226,9 @@ def import_in_each(
     able = [each for each in targets if torch.serves(each.ext_suffix)]
     unable = [each.series for each in targets if each not in able]
     if unable:
-        print(f"not imported under {', '.join(unable)}: {torch.folder} is not theirs", file=sys.stderr)
+        print(
+            f"not imported under {', '.join(unable)}: {torch.folder} is not theirs", file=sys.stderr
+        )
     if not able:
         return ()
     paths = [each.executable for each in able]

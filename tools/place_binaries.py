@@ -15,6 +15,8 @@ from typing import ClassVar
 from tools.errors import ToolError, exit_with
 
 ROOT = Path(__file__).resolve().parents[1]
+# In the version of a wheel that was built of an upstream checkout.
+UPSTREAM = "+upstream."
 
 
 class NoWheelError(ToolError):
@@ -38,7 +40,8 @@ def newest(folder: Path) -> Path:
 
     Raises: NoWheelError.
     """
-    wheels = sorted(folder.glob("vllm_deepgemm-*.whl"), key=lambda wheel: wheel.stat().st_mtime)
+    found = (each for each in folder.glob("vllm_deepgemm-*.whl") if UPSTREAM not in each.name)
+    wheels = sorted(found, key=lambda wheel: wheel.stat().st_mtime)
     if not wheels:
         raise NoWheelError(
             f"{folder}: expected a wheel of ours, found none; try: nox -s build_deepgemm"
@@ -51,6 +54,11 @@ def place(wheel: Path, root: Path) -> tuple[Path, ...]:
 
     Raises: NoWheelError.
     """
+    if UPSTREAM in wheel.name:
+        raise NoWheelError(
+            f"{wheel}: expected a wheel of csrc/deep_gemm, found upstream's, whose extension the "
+            "checkout's Python files cannot use; install it instead"
+        )
     try:
         with zipfile.ZipFile(wheel) as archive:
             names = [name for name in archive.namelist() if name.endswith(".so")]

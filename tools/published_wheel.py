@@ -89,7 +89,5 @@ def _locate(named: str, transport: Transport) -> Location:
     source = Source.parse(named, {})
     if source.kind == "requirement":
         tags = tuple(sys_tags())
-        return find_on_index(
-            source.value, index_urls(), tags, transport, Store.from_environment()
-        )
+        return find_on_index(source.value, index_urls(), tags, transport, Store.from_environment())
     return locate_wheel(source.value)

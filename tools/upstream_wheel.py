@@ -12,6 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from packaging.specifiers import SpecifierSet
+
 from tools.interpreters.facts import ProbeError, ask
 from tools.interpreters.search import InterpreterUnusableError
 from tools.upstream.checkout import Upstream
@@ -51,11 +53,11 @@ class UpstreamWheel:
         return f"{own}+{UPSTREAM_MARK}.{self.upstream.mark}"
 
     @property
-    def requires_python(self) -> str:
+    def requires_python(self) -> SpecifierSet:
         """The CPythons that have an extension in it, no other: nothing there is abi3."""
         first, last = self.minors[0], self.minors[-1]
         gaps = [f",!=3.{minor}.*" for minor in range(first, last) if minor not in self.minors]
-        return f">=3.{first},<3.{last + 1}{''.join(gaps)}"
+        return SpecifierSet(f">=3.{first},<3.{last + 1}{''.join(gaps)}")
 
     @property
     def python_tag(self) -> str:

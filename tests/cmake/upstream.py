@@ -113,4 +113,6 @@ def stale(tree: Tree) -> set[str]:
     lines = tree.ninja("-n", "-v").stdout.splitlines()
     words = [line.split() for line in lines if " -o " in line]
     outputs = [Path(line[line.index("-o") + 1]) for line in words]
-    return {f"{path.parts[1]}/{path.name}" if path.suffix == ".o" else path.name for path in outputs}
+    return {
+        f"{path.parts[1]}/{path.name}" if path.suffix == ".o" else path.name for path in outputs
+    }

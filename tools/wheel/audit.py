@@ -13,6 +13,7 @@ from packaging.utils import canonicalize_name
 from tools.wheel.archive import WheelUnreadableError, read_archive
 from tools.wheel.binaries import Binary, check_binaries, read_binaries
 from tools.wheel.contents import Contents
+from tools.wheel.excerpt import read_excerpt
 from tools.wheel.extensions import (
     Minor,
     RequiresPythonError,
@@ -22,7 +23,6 @@ from tools.wheel.extensions import (
     services,
     supported_minors,
 )
-from tools.wheel.excerpt import read_excerpt
 from tools.wheel.findings import Finding, WheelAuditError
 from tools.wheel.installed import find_installed
 from tools.wheel.metadata import check_metadata, check_platform, read_metadata

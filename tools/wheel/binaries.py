@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
@@ -16,6 +17,7 @@ from tools.wheel.platform_tag import PlatformError, glibc_level
 from tools.wheel.policy import TORCH_LIBRARIES, Policy
 
 ORIGIN = "$ORIGIN"
+CUDA_SYMBOL = re.compile(r"(cuda|nvrtc)[A-Z]")
 PYTHON_PREFIXES = ("Py", "_Py")
 
 
@@ -65,8 +67,7 @@ def check_binaries(
     library = next((b for b in binaries if b.file == f"{policy.folder}/{policy.library}"), None)
     for binary in binaries:
         yield from _check_loading(binary, policy)
-        # Limit: torch's symbols have no versions and no torch is read, so nothing tells them apart.
-        yield from () if policy.torch else _check_linkage(binary, library)
+        yield from _check_cuda(binary) if policy.torch else _check_linkage(binary, library)
         if binary.file in soabis:
             yield from _check_extension(binary, policy, soabis[binary.file])
         else:
@@ -107,6 +108,18 @@ def _check_linkage(binary: Binary, library: Binary | None) -> Iterator[Finding]:
     if missing:
         expected = "every symbol in the C and C++ runtime or the needed library"
         yield _fault(binary, expected, _names(missing))
+
+
+def _check_cuda(binary: Binary) -> Iterator[Finding]:
+    # Limit: torch's symbols have no versions and no torch is read, so only CUDA's can be told: each
+    # of its libraries gives its symbols one.
+    missing = [
+        symbol.name
+        for symbol in binary.elf.undefined
+        if CUDA_SYMBOL.match(symbol.name) and not (symbol.version or symbol.weak)
+    ]
+    if missing:
+        yield _fault(binary, "CUDA's functions from a library that it needs", _names(missing))
 
 
 def _check_extension(binary: Binary, policy: Policy, soabi: str) -> Iterator[Finding]:

@@ -38,10 +38,10 @@ class Metadata:
         for text in self.requirements:
             with suppress(InvalidRequirement):
                 requirement = Requirement(text)
-                specifiers = list(requirement.specifier)
-                pinned = len(specifiers) == 1 and specifiers[0].operator == "=="
-                if canonicalize_name(requirement.name) == "torch" and pinned:
-                    return specifiers[0].version
+                pins = [each.version for each in requirement.specifier if each.operator == "=="]
+                exact = [version for version in pins if not version.endswith(".*")]
+                if canonicalize_name(requirement.name) == "torch" and exact:
+                    return exact[0]
         return None
 
 

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-
-from packaging.utils import canonicalize_name
-from packaging.version import InvalidVersion, Version
 
 from tools.wheel.limited_api import FLOOR
 from tools.wheel.platform_tag import DRIVER_LIBRARIES, RUNTIME_LIBRARIES
@@ -120,10 +118,8 @@ PUBLISHED = Policy(
 
 def policy_of(name: str, version: str) -> Policy:
     """Return the policy of the kind that a wheel's own name and version say it is."""
-    if canonicalize_name(name) == PUBLISHED.distribution:
+    # Source: PyPA "Names and normalization"; by hand, because setup.py needs this module.
+    if re.sub(r"[-_.]+", "-", name).lower() == PUBLISHED.distribution:
         return PUBLISHED
-    try:
-        local = Version(version).local or ""
-    except InvalidVersion:
-        local = ""
+    local = version.partition("+")[2]
     return UPSTREAM if local.split(".")[0] == UPSTREAM_MARK else OURS
