@@ -37,14 +37,14 @@ EPOCH_OF_AN_ARCHIVE = 315532800
 VERSION = (ROOT / "VERSION").read_text().strip()
 PRECOMPILED = is_wanted()
 REFUSED_IN_CHECKOUT = (
-    f"error: {SOURCE}={os.environ.get(SOURCE)}: an editable install would write upstream's files over "
-    f"source-controlled ones of the same names in {UPSTREAM.folder}; nothing was written. Build a "
-    "wheel (nox -s build_deepgemm -- --source DIR), or unset it for csrc/deep_gemm"
+    f"error: {SOURCE}={os.environ.get(SOURCE)}: an editable install would write upstream's files "
+    f"over source-controlled ones of the same names in {UPSTREAM.folder}; nothing was written. "
+    "Build a wheel (nox -s build_deepgemm -- --source DIR), or unset it for csrc/deep_gemm"
 )
 
 
 class deepgemm_distribution(Distribution):  # noqa: N801 - as its neighbours
-    """The distribution of pyproject.toml, with what a wheel of an upstream checkout has to state."""
+    """The distribution of pyproject.toml, with what a wheel of an upstream checkout states."""
 
     upstream: UpstreamWheel | None = None
 
@@ -133,9 +133,10 @@ class abi3_wheel(bdist_wheel):  # noqa: N801 - as setuptools spells its commands
         """Read the platform from the staged binaries; an editable install stages none."""
         # A foreign wheel's binaries make no promise for other interpreters: setuptools' own tag.
         binaries = [] if PRECOMPILED else sorted(Path(self.bdist_dir).rglob("*.so"))
-        upstream = self.distribution.upstream
         if not binaries:
-            return super().get_tag()
+            tag: tuple[str, str, str] = super().get_tag()
+            return tag
+        upstream = self.distribution.upstream
         if upstream:
             platform = platform_tag(binaries, UPSTREAM.brought)
             return upstream.python_tag, upstream.python_tag, platform

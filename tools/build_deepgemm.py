@@ -115,7 +115,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         "--source",
         default="",
         metavar="DIR",
-        help="build this upstream DeepGEMM checkout, or the pinned commit (upstream); default: ours",
+        help="an upstream DeepGEMM checkout, or the pinned commit (upstream); default: ours",
     )
     add("--jobs", type=int, metavar="N", help="compiler processes at a time (default: one a core)")
     add(

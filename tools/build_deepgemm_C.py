@@ -115,7 +115,7 @@ def run(command: Sequence[str], environ: Mapping[str, str]) -> None:
         ) from None
     if code:
         raise ExtensionBuildError(
-            f"{shlex.join(command)}: expected 0, found exit code {code}; its own message stands above"
+            f"{shlex.join(command)}: expected 0, found {code}; its own message stands above"
         )
 
 
@@ -142,15 +142,13 @@ def _commands(
 def _ask(target: Path) -> Interpreter:
     try:
         python = ask(target)
+        if python.error:
+            raise ProbeError(python.error)
     except ProbeError as error:
-        python, problem = None, str(error)
-    else:
-        problem = python.error
-    if python is None or problem:
         raise InterpreterUnusableError(
-            f"{target}: expected a CPython with headers, found: {problem}; "
+            f"{target}: expected a CPython with headers, found: {error}; "
             "tools/setup_deepgemm_pythons.sh prints some that serve"
-        )
+        ) from None
     return python
 
 

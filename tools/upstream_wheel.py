@@ -1,6 +1,6 @@
 """What a wheel of an upstream checkout says of itself: version, tags, requires-python, torch.
 
-Composes tools.upstream with tools.interpreters and tools.wheel; needs nothing but packaging, because
+Composes tools.upstream, tools.interpreters and tools.wheel; needs nothing but packaging, because
 setup.py asks.
 """
 

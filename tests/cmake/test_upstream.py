@@ -1,4 +1,4 @@
-"""An upstream checkout through our CMake files: what is compiled, when again, and where it may go."""
+"""An upstream checkout through our CMake files: what is compiled, when again, where it may go."""
 
 from __future__ import annotations
 
@@ -197,7 +197,7 @@ def test_our_own_sources_are_built_again_where_no_checkout_is_named(tree: Tree) 
 def test_the_real_torch_serves_every_interpreter(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> None:
-    """One torch's headers, each CPython's own; where torch is that of the interpreter, it imports."""
+    """One torch's headers, each CPython's own; the extension of torch's own CPython imports."""
     try:
         torch = Torch.find()
     except NoTorchError as error:

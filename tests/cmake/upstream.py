@@ -1,4 +1,4 @@
-"""Little upstream checkouts, and a torch of a header and a library for those that need no real one."""
+"""Little upstream checkouts, and a torch of two headers and a library for most of them."""
 
 from __future__ import annotations
 

@@ -6,12 +6,14 @@ import subprocess
 import sys
 import sysconfig
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.cmake.tree import Tree, lay_out
 from tests.cmake.upstream import CXX, write_torch, write_upstream
 from tools.build_deepgemm_C import ExtensionBuildError
+from tools.errors import ToolError
 from tools.interpreters.search import InterpreterUnusableError
 from tools.upstream.checkout import NoUpstreamError
 from tools.upstream.torch import NoTorchError
@@ -79,19 +81,19 @@ def test_a_broken_one_gives_the_compilers_error_once_with_the_command(
 
 
 @pytest.mark.parametrize(
-    ("source", "target", "torch", "error"),
+    ("wrong", "error"),
     [
-        ("nowhere", sys.executable, "", NoUpstreamError),
-        ("DeepGEMM", "/nowhere/python3", "", InterpreterUnusableError),
-        ("DeepGEMM", sys.executable, "/nowhere", NoTorchError),
+        ({"source": Path("/nowhere")}, NoUpstreamError),
+        ({"target": "/nowhere/python3"}, InterpreterUnusableError),
+        ({"DEEPGEMM_TORCH": "/nowhere"}, NoTorchError),
     ],
 )
 def test_what_is_not_there_is_said_before_anything_is_built(
-    tree: Tree, tmp_path: Path, source: str, target: str, torch: str, error: type[NoTorchError]
+    tree: Tree, tmp_path: Path, wrong: dict[str, Any], error: type[ToolError]
 ) -> None:
     """One line, and a code for each decision."""
-    environ = {"DEEPGEMM_TORCH": torch} if torch else {}
-    done = build(tree, tree.root.parent / source, tmp_path / "out", target, **environ)
+    right = {"source": tree.root.parent / "DeepGEMM", "out": tmp_path / "out"}
+    done = build(tree, **(right | wrong))
     assert done.returncode == error.exit_code
     assert done.stderr.startswith("error: ")
     assert done.stderr.count("\n") == 1

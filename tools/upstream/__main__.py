@@ -1,4 +1,4 @@
-"""`python -m tools.upstream --source DIR --cuda-include DIR`: print what CMake has to know, as JSON."""
+"""`python -m tools.upstream --source DIR --cuda-include DIR`: print what CMake has to know."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Headers and libraries of CUDA that upstream's binding asks for: the toolkit's, else of torch's wheels.
+"""Headers and libraries of CUDA for upstream's binding: the toolkit's, else those of its wheels.
 
 A toolkit without NVRTC is common, and torch's requirements bring one. What is nowhere is left out:
 the compiler or the audit then says which symbol misses it.

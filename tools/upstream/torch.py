@@ -1,4 +1,4 @@
-"""The torch to compile against, read from its files: importing it takes seconds, and a GPU's driver.
+"""The torch to compile against, read from its files: importing it takes seconds.
 
 What a person named is taken or refused; otherwise it is that of the interpreter that runs this.
 """

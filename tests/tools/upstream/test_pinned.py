@@ -57,7 +57,7 @@ def test_a_fetch_that_fails_leaves_nothing_of_that_name(
     tmp_path: Path, pin: tuple[str, str]
 ) -> None:
     """What a broken network left is completed by the next attempt."""
-    repository, commit = pin
+    _, commit = pin
     subprocess.run(["mv", str(tmp_path / "third-party"), str(tmp_path / "away")], check=True)
     with pytest.raises(NotFetchedError, match=r"submodule update .*--source DIR"):
         fetch_pinned(tmp_path / "build", pin)
