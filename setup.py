@@ -25,6 +25,7 @@ from tools.precompiled_install import (  # noqa: E402
     is_wanted,
     precompiled_version,
 )
+from tools.said_once import run  # noqa: E402
 from tools.toolchain import keep, missing_requirements, require_toolkit  # noqa: E402
 from tools.turn import turn  # noqa: E402
 from tools.upstream_wheel import SOURCE, UpstreamWheel  # noqa: E402
@@ -73,7 +74,7 @@ class cmake_build_ext(build_ext):  # noqa: N801 - the name that precompiled inst
         brought = [str(ninja.parent)] if ninja.is_absolute() else []
         environ = {**os.environ, "PATH": os.pathsep.join([*brought, os.environ.get("PATH", "")])}
         for command in self.commands(ROOT if in_checkout else Path(self.build_lib).resolve()):
-            code = subprocess.run(command, cwd=ROOT, env=environ, check=False).returncode
+            code = run(command, folder=ROOT, environ=environ)
             if code:
                 raise SystemExit(f"error: {shlex.join(command)}: exit code {code}")
 

@@ -27,6 +27,7 @@ if not __package__:
 from tools.errors import ToolError, exit_with  # noqa: E402 - after the path that finds it
 from tools.interpreters.facts import Interpreter, ProbeError, ask  # noqa: E402
 from tools.interpreters.search import InterpreterUnusableError  # noqa: E402
+from tools.place_binaries import write_whole  # noqa: E402
 from tools.upstream.checkout import Upstream  # noqa: E402
 from tools.upstream.torch import Torch  # noqa: E402
 from tools.upstream_wheel import SOURCE, TORCH  # noqa: E402
@@ -64,8 +65,9 @@ def main(arguments: Sequence[str] | None = None, environ: Mapping[str, str] = os
     plan = make_plan(options.source, options.out, options.target, environ)
     for command in plan.commands:
         run(command, environ)
+    plan.out.mkdir(parents=True, exist_ok=True)
     for name in plan.names:
-        print(bring(plan.folder / "deep_gemm" / name, plan.out))
+        print(write_whole(plan.out / name, (plan.folder / "deep_gemm" / name).read_bytes()))
     return 0
 
 
@@ -117,18 +119,6 @@ def run(command: Sequence[str], environ: Mapping[str, str]) -> None:
         raise ExtensionBuildError(
             f"{shlex.join(command)}: expected 0, found {code}; its own message stands above"
         )
-
-
-def bring(file: Path, out: Path) -> Path:
-    """Put a file into OUT whole or not at all: a process may have mapped the old one."""
-    out.mkdir(parents=True, exist_ok=True)
-    part = out / f".{file.name}.{os.getpid()}.part"
-    try:
-        shutil.copy2(file, part)
-        part.replace(out / file.name)
-    finally:
-        part.unlink(missing_ok=True)
-    return out / file.name
 
 
 def _commands(

@@ -62,7 +62,7 @@ def place(wheel: Path, root: Path) -> tuple[Path, ...]:
     try:
         with zipfile.ZipFile(wheel) as archive:
             names = [name for name in archive.namelist() if name.endswith(".so")]
-            placed = tuple(_write(root / name, archive.read(name)) for name in names)
+            placed = tuple(write_whole(root / name, archive.read(name)) for name in names)
     except (OSError, zipfile.BadZipFile) as error:
         raise NoWheelError(f"{wheel}: expected a wheel, found {error}") from error
     for folder in {path.parent for path in placed}:
@@ -71,8 +71,8 @@ def place(wheel: Path, root: Path) -> tuple[Path, ...]:
     return placed
 
 
-def _write(path: Path, data: bytes) -> Path:
-    """Replace a file by rename: a process may have mapped the old one."""
+def write_whole(path: Path, data: bytes) -> Path:
+    """Replace a shared object by rename: a process may have mapped the old one."""
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         with part.open("wb") as stream:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 
 from tools.wheel.limited_api import FLOOR
@@ -85,31 +85,19 @@ OURS = Policy(
     unpacked_limit=1 << 28,
 )
 # An upstream checkout built here: pybind11 against torch, so that nothing is abi3.
-UPSTREAM = Policy(
-    distribution="vllm-deepgemm",
-    folder="vllm/third_party/deep_gemm",
-    module="_C",
+UPSTREAM = replace(
+    OURS,
     library=None,
-    marker="deep_gemm_soabi",
     abi3_floor=None,
     needed=RUNTIME_LIBRARIES | DRIVER_LIBRARIES | TORCH_LIBRARIES | CUDA_LIBRARIES,
     torch=True,
     self_test=False,
-    retagged=False,
-    archive_limit=100_000_000,
-    unpacked_limit=1 << 28,
 )
 # What vLLM publishes: the same extensions without our marker, in a wheel of many other things.
-PUBLISHED = Policy(
+PUBLISHED = replace(
+    UPSTREAM,
     distribution="vllm",
-    folder="vllm/third_party/deep_gemm",
-    module="_C",
-    library=None,
     marker=None,
-    abi3_floor=None,
-    needed=RUNTIME_LIBRARIES | DRIVER_LIBRARIES | TORCH_LIBRARIES | CUDA_LIBRARIES,
-    torch=True,
-    self_test=False,
     retagged=True,
     archive_limit=1 << 30,
     unpacked_limit=1 << 32,
