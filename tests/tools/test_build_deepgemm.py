@@ -158,7 +158,7 @@ def test_a_checkout_and_its_torch_are_handed_to_the_build(
     environ = fake_uv(tmp_path) | {"DEEPGEMM_TORCH": str(torch), "DEEPGEMM_SRC_DIR": str(source)}
     plan = make_plan(parse([]), environ)
     assert plan == make_plan(parse(["--source", str(source)]), environ)
-    build(plan, (), tmp_path, environ)
+    build(plan, (), tmp_path, fake_uv(tmp_path))
     assert f"source={source} torch={torch}\n" in (tmp_path / "log").read_text()
     assert main(["--dry-run"], environ) == 0
     assert f"source    {source}\ntorch     {torch}" in capfd.readouterr().out

@@ -24,6 +24,7 @@ def test_a_checkout_is_named_by_version_and_commit(tmp_path: Path) -> None:
     source = write_upstream(tmp_path / "outer" / "DeepGEMM")
     assert Upstream.read(source).mark == "2.5.0"
     git(tmp_path / "outer", "init", "-q")
+    git(tmp_path / "outer", "commit", "-q", "--allow-empty", "-m", "another project")
     assert Upstream.read(source).mark == "2.5.0"
     git(source, "init", "-q")
     git(source, "add", "-A")
