@@ -16,7 +16,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -28,12 +28,18 @@ from tools.interpreters.prepare import Plan as InterpreterPlan
 from tools.interpreters.prepare import plan_interpreters, prepare_interpreters
 from tools.interpreters.uv import find_uv
 from tools.turn import turn
+from tools.upstream.checkout import Upstream
+from tools.upstream.pinned import fetch_pinned, read_pin
+from tools.upstream.torch import Torch
+from tools.upstream_wheel import SOURCE, TORCH
 from tools.wheel.audit import audit_wheel
 from tools.wheel.import_check import ImportRow, check_imports
+from tools.wheel.policy import UPSTREAM
 
 ROOT = Path(__file__).resolve().parents[1]
 BUILD = ROOT / "build"
 TIMELINE = BUILD / "timeline.svg"
+PINNED = "upstream"  # what --source says for the commit of tools/upstream/pin.txt
 
 
 class WheelBuildError(ToolError):
@@ -53,6 +59,8 @@ class Plan:
     """What will be built for, by which command, and where the wheel will lie."""
 
     interpreters: InterpreterPlan
+    source: str  # an upstream checkout, "upstream" for the pinned one, or "" for ours
+    torch: Torch | None  # what an upstream checkout is compiled against
     strict: bool
     command: tuple[str, ...]
     jobs: int | None
@@ -103,6 +111,12 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         metavar="DIR",
         help="where the wheel goes (default: dist)",
     )
+    add(
+        "--source",
+        default="",
+        metavar="DIR",
+        help="an upstream DeepGEMM checkout, or the pinned commit (upstream); default: ours",
+    )
     add("--jobs", type=int, metavar="N", help="compiler processes at a time (default: one a core)")
     add(
         "--no-build-isolation",
@@ -120,9 +134,13 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 def make_plan(options: argparse.Namespace, environ: Mapping[str, str]) -> Plan:
     """Decide what to build for and how; change nothing.
 
-    Raises: OutRefusedError, and the errors of tools.interpreters that a plan can meet.
+    Raises: OutRefusedError, and the errors of tools.interpreters and tools.upstream that a plan can
+    meet.
     """
     check_out(options.out.absolute())
+    source = options.source or environ.get(SOURCE, "")
+    if source not in {"", PINNED}:
+        source = str(Upstream.read(Path(source)).folder)
     plan = plan_interpreters(
         options.python,
         requires_python=read_requires_python(ROOT / "pyproject.toml"),
@@ -133,6 +151,8 @@ def make_plan(options: argparse.Namespace, environ: Mapping[str, str]) -> Plan:
     command = (str(find_uv(environ)), "build", "--wheel", "--python", sys.executable, *isolation)
     return Plan(
         interpreters=plan,
+        source=source,
+        torch=Torch.find(environ.get(TORCH, "")) if source else None,
         strict=options.strict,
         command=command,
         jobs=options.jobs,
@@ -167,7 +187,13 @@ def execute(plan: Plan, environ: Mapping[str, str]) -> Built:
 def build_and_publish(plan: Plan, environ: Mapping[str, str]) -> Built:
     """Go through the steps; the caller sees to it that nobody else does."""
     prepared = prepare_interpreters(plan.interpreters, strict=plan.strict, environ=environ)
-    report(prepared)
+    if plan.source:
+        report(prepared, otherwise="the wheel cannot be installed there, upstream has no abi3")
+    else:
+        report(prepared)
+    if plan.source == PINNED:
+        with console.step("fetch the pinned upstream commit"):
+            plan = replace(plan, source=str(fetch_pinned(BUILD / "upstream", read_pin())))
     with tempfile.TemporaryDirectory(prefix="wheel-", dir=BUILD) as folder:
         with console.step("build the wheel"):
             started_ns = time.time_ns()
@@ -177,7 +203,7 @@ def build_and_publish(plan: Plan, environ: Mapping[str, str]) -> Built:
         with console.step(f"audit {wheel.name}"):
             audit_wheel(wheel).raise_for_findings()
         with console.step("install and import it in each environment"):
-            rows = check_imports(wheel, [each.executable for each in prepared.interpreters])
+            rows = import_in_each(wheel, prepared.interpreters, plan.torch)
         with console.step(f"publish in {plan.out}"):
             published = publish(wheel, plan.out)
     return Built(
@@ -186,6 +212,27 @@ def build_and_publish(plan: Plan, environ: Mapping[str, str]) -> Built:
         rows=tuple(rows),
         missing=prepared.found.missing,
     )
+
+
+def import_in_each(
+    wheel: Path, targets: Sequence[Interpreter], torch: Torch | None
+) -> tuple[ImportRow, ...]:
+    """Import the wheel's extension in each environment that can: an upstream one wants its torch.
+
+    Raises: ImportCheckError.
+    """
+    if torch is None:
+        return check_imports(wheel, [each.executable for each in targets])
+    able = [each for each in targets if torch.serves(each.ext_suffix)]
+    unable = [each.series for each in targets if each not in able]
+    if unable:
+        print(
+            f"not imported under {', '.join(unable)}: {torch.folder} is not theirs", file=sys.stderr
+        )
+    if not able:
+        return ()
+    paths = [each.executable for each in able]
+    return check_imports(wheel, paths, policy=UPSTREAM, beside=torch.folder.parent)
 
 
 def build(
@@ -199,11 +246,12 @@ def build(
     Raises: WheelBuildError.
     """
     jobs = {"CMAKE_BUILD_PARALLEL_LEVEL": str(plan.jobs)} if plan.jobs else {}
+    chosen = {SOURCE: plan.source, TORCH: str(plan.torch.folder) if plan.torch else ""}
     paths = os.pathsep.join(str(target.executable) for target in targets)
     command = [*plan.command, "--out-dir", str(folder), str(ROOT)]
     code = subprocess.run(
         command,
-        env={**environ, **jobs, "DEEPGEMM_PYTHON_INTERPRETERS": paths},
+        env={**environ, **jobs, **chosen, "DEEPGEMM_PYTHON_INTERPRETERS": paths},
         stdout=sys.stderr,
         check=False,
     ).returncode
@@ -261,8 +309,10 @@ def show(built: Built) -> None:
 
 def spell(plan: Plan) -> str:
     """Return the plan as lines."""
+    torch = f"\nsource    {plan.source}\ntorch     {plan.torch.folder}" if plan.torch else ""
     return (
-        f"{describe(plan.interpreters)}\nrun       {shlex.join(plan.command)}\npublish   {plan.out}"
+        f"{describe(plan.interpreters)}{torch}\nrun       {shlex.join(plan.command)}\n"
+        f"publish   {plan.out}"
     )
 
 
@@ -271,6 +321,8 @@ def plan_as_json(plan: Plan) -> dict[str, Any]:
     return {
         "interpreters": [each.to_json() for each in plan.interpreters.found.found],
         "missing": list(plan.interpreters.found.missing),
+        "source": plan.source,
+        "torch": str(plan.torch.folder) if plan.torch else "",
         "strict": plan.strict,
         "command": list(plan.command),
         "jobs": plan.jobs,

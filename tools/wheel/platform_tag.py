@@ -10,7 +10,7 @@ symbol versions of gcc's runtime); a test holds this module against auditwheel i
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from pathlib import Path
 from typing import ClassVar
 
@@ -77,6 +77,8 @@ LEGACY_LEVELS = {
     "manylinux2014_x86_64": 17,
 }
 
+Brought = Callable[[Iterable[str]], frozenset[str]]
+
 
 class PlatformError(ToolError):
     """The binaries earn no manylinux x86-64 tag."""
@@ -84,8 +86,10 @@ class PlatformError(ToolError):
     exit_code: ClassVar[int] = 21
 
 
-def platform_tag(binaries: Iterable[Path]) -> str:
+def platform_tag(binaries: Iterable[Path], brought: Brought = lambda libraries: frozenset()) -> str:
     """Return the lowest manylinux tag that all `binaries` earn; they are each other's siblings.
+
+    `brought` tells which of the libraries that one needs come with other packages.
 
     Raises: PlatformError with every reason why there is none.
     """
@@ -98,8 +102,9 @@ def platform_tag(binaries: Iterable[Path]) -> str:
     for path in paths:
         try:
             elf = Elf.parse(path.read_bytes())
-            _refuse_foreign(elf, allowed)
-            levels.append(glibc_level(elf))
+            apart = brought(elf.needed)
+            _refuse_foreign(elf, allowed | apart)
+            levels.append(glibc_level(elf, apart_from=apart))
         except (ElfError, PlatformError) as error:
             reasons.append(f"{path.name}: {error}")
     if reasons:
@@ -110,12 +115,14 @@ def platform_tag(binaries: Iterable[Path]) -> str:
     return f"manylinux_2_{max(levels)}_x86_64"
 
 
-def glibc_level(elf: Elf) -> int:
+def glibc_level(elf: Elf, *, apart_from: Collection[str] = ()) -> int:
     """Return the X of the lowest manylinux_2_X whose glibc and gcc runtime serve `elf`.
 
-    Raises: PlatformError for a symbol version that no known level has.
+    Raises: PlatformError for a symbol version that no known level has, unless its library is one
+    that does not come with the platform.
     """
-    levels = {need: _level(need) for need in elf.version_needs}
+    needs = [need for need in elf.version_needs if need.library not in apart_from]
+    levels = {need: _level(need) for need in needs}
     unknown = [f"{need.version} of {need.library}" for need, level in levels.items() if not level]
     if unknown:
         raise PlatformError(
