@@ -14,6 +14,8 @@ TOOLS = ROOT / "tools"
 # What tools/ may use beside the standard library; tomli is the standard library's of CPython 3.11.
 TOOLS_MAY = {"packaging", "rich", "tomli", "tools", "yaml"}
 SHARED = {"tools.console", "tools.errors", "tools.requires_python"}
+# Packed under two names, so that its modules name one another relatively.
+FACE = ROOT / "vllm" / "third_party" / "deep_gemm"
 # Generators may ask a package of the test group, inside the function that writes the file.
 GENERATORS = {TOOLS / "wheel" / "limited_api.py": {"abi3info"}}
 
@@ -25,8 +27,16 @@ def imports(file: Path, *, everywhere: bool = True) -> Iterator[str]:
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, f"{file}: a relative import hides its room"
-            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+            module = absolute(node, file) if node.level else node.module
+            yield from (f"{module}.{alias.name}" for alias in node.names)
+
+
+def absolute(node: ast.ImportFrom, file: Path) -> str:
+    """Return the module that a relative import means; only the face has any, and none leads out."""
+    folder = file.parents[node.level - 1]
+    assert folder == FACE or FACE in folder.parents, f"{file}: a relative import hides its room"
+    package = ".".join(folder.relative_to(ROOT).parts)
+    return f"{package}.{node.module}" if node.module else package
 
 
 def foreign(file: Path, allowed: set[str], *, everywhere: bool = True) -> set[str]:
@@ -69,6 +79,19 @@ def test_tasks_know_invoke_and_tools(file: Path) -> None:
 def test_vllm_knows_no_tool(file: Path) -> None:
     """What is shipped cannot need what is not."""
     assert not foreign(file, {"vllm", "torch", "triton"}) & {"tools", "tasks", "nox", "setuptools"}
+
+
+@pytest.mark.parametrize("file", python_files("vllm/third_party/deep_gemm"), ids=named)
+def test_the_face_of_deep_gemm_knows_no_package_around_it(file: Path) -> None:
+    """The same files are vllm.third_party.deep_gemm in one wheel and deep_gemm in the other."""
+    statements = [
+        node for node in ast.walk(ast.parse(file.read_text())) if imports_absolutely(node)
+    ]
+    assert not [ast.unparse(node) for node in statements if "vllm" in ast.unparse(node)]
+
+
+def imports_absolutely(node: ast.AST) -> bool:
+    return isinstance(node, ast.Import) or (isinstance(node, ast.ImportFrom) and not node.level)
 
 
 @pytest.mark.parametrize(

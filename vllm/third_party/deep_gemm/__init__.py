@@ -7,13 +7,13 @@ torch and touches no GPU; a kernel call on a machine without an sm_90 GPU says w
 
 from __future__ import annotations
 
-from vllm.third_party.deep_gemm.gemm import fp8_gemm_nt
-from vllm.third_party.deep_gemm.layout import (
+from .gemm import fp8_gemm_nt
+from .layout import (
     get_mn_major_tma_aligned_tensor,
     get_tma_aligned_size,
     transform_sf_into_required_layout,
 )
-from vllm.third_party.deep_gemm.settings import get_num_sms, get_pdl, set_num_sms, set_pdl
+from .settings import get_num_sms, get_pdl, set_num_sms, set_pdl
 
 __all__ = [
     "fp8_gemm_nt",

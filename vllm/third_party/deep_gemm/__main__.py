@@ -1,4 +1,4 @@
-"""`python -m vllm.third_party.deep_gemm [M N K]`: the table of configurations, or the choice for
+"""`python -m [vllm.third_party.]deep_gemm [M N K]`: the table of configurations, or the choice for
 one problem.
 """
 
@@ -10,7 +10,7 @@ import signal
 import sys
 from collections.abc import Mapping, Sequence
 
-from vllm.third_party.deep_gemm import _C
+from . import _C
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -36,9 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m vllm.third_party.deep_gemm", description=__doc__
-    )
+    parser = argparse.ArgumentParser(prog=f"python -m {__package__}", description=__doc__)
     parser.add_argument(
         "extents", nargs="*", type=int, metavar="M N K", help="explain the choice for this problem"
     )

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from vllm.third_party.deep_gemm import _C
-from vllm.third_party.deep_gemm.layout import copy_mn_major
+from . import _C
+from .layout import copy_mn_major
 
 if TYPE_CHECKING:
     import torch

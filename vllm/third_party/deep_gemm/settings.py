@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from vllm.third_party.deep_gemm import _C
+from . import _C
 
 
 def set_num_sms(num_sms: int) -> None:
