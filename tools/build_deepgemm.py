@@ -16,7 +16,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -30,10 +30,16 @@ from tools.interpreters.uv import find_uv
 from tools.turn import turn
 from tools.wheel.audit import audit_wheel
 from tools.wheel.import_check import ImportRow, check_imports
+from tools.wheel.platform_tag import tag_level
+from tools.wheel.policy import OURS, STANDALONE, Policy
+from tools.wheel.standalone import make_standalone
 
 ROOT = Path(__file__).resolve().parents[1]
 BUILD = ROOT / "build"
 TIMELINE = BUILD / "timeline.svg"
+DESCRIPTION = ROOT / "docs" / "standalone.md"
+# What a release promises: glibc 2.28 is that of every distribution that is still served.
+STRICT_LEVEL = 28
 
 
 class WheelBuildError(ToolError):
@@ -48,12 +54,19 @@ class OutRefusedError(ToolError):
     exit_code: ClassVar[int] = 35
 
 
+class PlatformTooNewError(ToolError):
+    """Build where glibc and gcc are older, as in docker/Dockerfile, or without --strict."""
+
+    exit_code: ClassVar[int] = 36
+
+
 @dataclass(frozen=True, kw_only=True)
 class Plan:
     """What will be built for, by which command, and where the wheel will lie."""
 
     interpreters: InterpreterPlan
     strict: bool
+    standalone: bool
     command: tuple[str, ...]
     jobs: int | None
     out: Path
@@ -67,6 +80,7 @@ class Built:
     sha256: str
     rows: tuple[ImportRow, ...]
     missing: tuple[str, ...]
+    standalone: Built | None = None
 
 
 def main(arguments: Sequence[str] | None = None, environ: Mapping[str, str] = os.environ) -> int:
@@ -77,8 +91,11 @@ def main(arguments: Sequence[str] | None = None, environ: Mapping[str, str] = os
         print(json.dumps(plan_as_json(plan), indent=2) if options.json else spell(plan))
         return 0
     built = execute(plan, environ)
-    show(built)
-    print(json.dumps(built_as_json(built), indent=2) if options.json else built.wheel)
+    wheels = [built, *([built.standalone] if built.standalone else [])]
+    for each in wheels:
+        show(each)
+    paths = "\n".join(str(each.wheel) for each in wheels)
+    print(json.dumps(built_as_json(built), indent=2) if options.json else paths)
     return 0
 
 
@@ -94,7 +111,15 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         help="3.12, or a path; again for more (default: all of requires-python)",
     )
     add(
-        "--strict", action="store_true", help="a CPython that is nowhere is an error, not a warning"
+        "--strict",
+        action="store_true",
+        help="as for a release: a CPython that is nowhere is an error, not a warning, and so is a "
+        f"platform tag above manylinux_2_{STRICT_LEVEL}",
+    )
+    add(
+        "--standalone",
+        action="store_true",
+        help=f"a second wheel, {STANDALONE.distribution}: the same as package deep_gemm",
     )
     add(
         "--out",
@@ -134,6 +159,7 @@ def make_plan(options: argparse.Namespace, environ: Mapping[str, str]) -> Plan:
     return Plan(
         interpreters=plan,
         strict=options.strict,
+        standalone=options.standalone,
         command=command,
         jobs=options.jobs,
         out=options.out.absolute(),
@@ -174,18 +200,54 @@ def build_and_publish(plan: Plan, environ: Mapping[str, str]) -> Built:
             wheel = build(plan, prepared.interpreters, Path(folder), environ)
         with console.step(f"draw {TIMELINE.relative_to(ROOT)}"):
             draw_timeline(started_ns)
-        with console.step(f"audit {wheel.name}"):
-            audit_wheel(wheel).raise_for_findings()
-        with console.step("install and import it in each environment"):
-            rows = check_imports(wheel, [each.executable for each in prepared.interpreters])
+        wheels = [(wheel, OURS)]
+        if plan.standalone:
+            with console.step("pack it as deep_gemm"):
+                other = make_standalone(wheel, Path(folder), DESCRIPTION.read_text())
+            wheels.append((other, STANDALONE))
+        interpreters = [each.executable for each in prepared.interpreters]
+        rows = [check(each, policy, interpreters, plan) for each, policy in wheels]
         with console.step(f"publish in {plan.out}"):
-            published = publish(wheel, plan.out)
-    return Built(
-        wheel=published,
-        sha256=hashlib.sha256(published.read_bytes()).hexdigest(),
-        rows=tuple(rows),
-        missing=prepared.found.missing,
-    )
+            results = [
+                Built(
+                    wheel=publish(each, plan.out),
+                    sha256=hashlib.sha256(each.read_bytes()).hexdigest(),
+                    rows=found,
+                    missing=prepared.found.missing,
+                )
+                for (each, _), found in zip(wheels, rows, strict=True)
+            ]
+    return replace(results[0], standalone=results[1] if plan.standalone else None)
+
+
+def check(
+    wheel: Path, policy: Policy, interpreters: Sequence[Path], plan: Plan
+) -> tuple[ImportRow, ...]:
+    """Audit a wheel and import it in each interpreter.
+
+    Raises: WheelAuditError, PlatformTooNewError, ImportCheckError.
+    """
+    with console.step(f"audit {wheel.name}"):
+        audit_wheel(wheel, policy=policy).raise_for_findings()
+        if plan.strict:
+            require_old_platform(wheel)
+    with console.step("install and import it in each environment"):
+        return check_imports(wheel, interpreters, policy=policy)
+
+
+def require_old_platform(wheel: Path) -> None:
+    """Refuse a wheel that asks for a newer glibc than a release may.
+
+    Raises: PlatformTooNewError.
+    """
+    platform = wheel.stem.rpartition("-")[2]
+    level = tag_level(platform)
+    if level is None or level > STRICT_LEVEL:
+        raise PlatformTooNewError(
+            f"{wheel.name}: expected manylinux_2_{STRICT_LEVEL} or older (--strict), found "
+            f"{platform}: this machine's compiler ties it to its own glibc; "
+            "try: docker buildx bake, or leave --strict out"
+        )
 
 
 def build(
@@ -261,8 +323,10 @@ def show(built: Built) -> None:
 
 def spell(plan: Plan) -> str:
     """Return the plan as lines."""
+    packed = f"\npack      {STANDALONE.distribution}" if plan.standalone else ""
     return (
-        f"{describe(plan.interpreters)}\nrun       {shlex.join(plan.command)}\npublish   {plan.out}"
+        f"{describe(plan.interpreters)}\nrun       {shlex.join(plan.command)}{packed}\n"
+        f"publish   {plan.out}"
     )
 
 
@@ -272,6 +336,7 @@ def plan_as_json(plan: Plan) -> dict[str, Any]:
         "interpreters": [each.to_json() for each in plan.interpreters.found.found],
         "missing": list(plan.interpreters.found.missing),
         "strict": plan.strict,
+        "standalone": plan.standalone,
         "command": list(plan.command),
         "jobs": plan.jobs,
         "out": str(plan.out),
@@ -285,6 +350,7 @@ def built_as_json(built: Built) -> dict[str, Any]:
         "sha256": built.sha256,
         "missing": list(built.missing),
         "extensions": [asdict(row) for row in built.rows],
+        "standalone": built_as_json(built.standalone) if built.standalone else None,
     }
 
 

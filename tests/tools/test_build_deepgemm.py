@@ -11,12 +11,14 @@ import pytest
 from tools import build_deepgemm, console
 from tools.build_deepgemm import (
     OutRefusedError,
+    PlatformTooNewError,
     WheelBuildError,
     build,
     main,
     make_plan,
     parse,
     publish,
+    require_old_platform,
 )
 from tools.errors import ToolError
 from tools.interpreters.uv import find_uv
@@ -64,6 +66,36 @@ def test_the_plan_changes_nothing(
     assert {file.name for file in tmp_path.iterdir()} == {"uv"}
 
 
+@pytest.mark.parametrize(
+    ("platform", "refused"),
+    [
+        ("manylinux_2_17_x86_64", False),
+        ("manylinux_2_28_x86_64", False),
+        ("manylinux_2_29_x86_64", True),
+        ("linux_x86_64", True),
+    ],
+)
+def test_a_release_asks_for_no_newer_glibc_than_it_promises(platform: str, refused: bool) -> None:
+    """--strict holds the tag; the message says where to build instead."""
+    wheel = Path(f"vllm_deepgemm-0.1.0-cp310-abi3-{platform}.whl")
+    if not refused:
+        require_old_platform(wheel)
+        return
+    with pytest.raises(PlatformTooNewError, match=f"found {platform}.*docker buildx bake"):
+        require_old_platform(wheel)
+
+
+def test_the_plan_names_the_second_wheel(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As text and as data."""
+    monkeypatch.setattr(build_deepgemm, "BUILD", tmp_path / "build")
+    assert main(["--standalone", "--dry-run"], fake_uv(tmp_path)) == 0
+    assert "pack      deep-gemm-hopper\n" in capsys.readouterr().out
+    assert main(["--standalone", "--dry-run", "--json"], fake_uv(tmp_path)) == 0
+    assert json.loads(capsys.readouterr().out)["standalone"] is True
+
+
 @pytest.mark.parametrize("passing", ["audit_wheel", "check_imports"])
 def test_a_wheel_that_fails_an_audit_is_not_published(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, passing: str
@@ -71,7 +103,7 @@ def test_a_wheel_that_fails_an_audit_is_not_published(
     """The folder of finished wheels only ever holds wheels that held."""
     monkeypatch.setattr(build_deepgemm, "BUILD", tmp_path / "build")
     monkeypatch.setattr(build_deepgemm, "TIMELINE", build_deepgemm.ROOT / "build" / "none.svg")
-    monkeypatch.setattr(build_deepgemm, passing, lambda *_: Passed())
+    monkeypatch.setattr(build_deepgemm, passing, lambda *_, **__: Passed())
     out = tmp_path / "dist"
     with pytest.raises(ToolError):
         main(["--out", str(out)], fake_uv(tmp_path))

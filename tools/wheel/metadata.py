@@ -1,6 +1,6 @@
 """METADATA and WHEEL against the file name and against what the policy promises.
 
-Source: PyPA "Binary distribution format", "Core metadata", "Platform compatibility tags".
+Source: PyPA "Binary distribution format", "Core metadata", "Platform compatibility tags"; PEP 639.
 """
 
 from __future__ import annotations
@@ -59,6 +59,7 @@ def check_metadata(contents: Contents, policy: Policy) -> Iterator[Finding]:
     if contents.kind == "wheel":
         yield from _check_file_name(contents, stated)
     yield from _check_abi(contents, policy, stated)
+    yield from _check_licences(contents, policy)
 
 
 def check_platform(
@@ -142,6 +143,19 @@ def _check_abi(contents: Contents, policy: Policy, stated: Metadata) -> Iterator
     if not stated.tags:
         expected = f"a Tag: {policy.abi3_tag}-abi3-PLATFORM"
         yield Finding(file=f"{contents.dist_info}/WHEEL", expected=expected, found="none")
+
+
+def _check_licences(contents: Contents, policy: Policy) -> Iterator[Finding]:
+    """Source: PEP 639: listed files lie in `licenses`; what we build states its licence."""
+    headers = _headers(contents, "METADATA")
+    for name in headers.get_all("License-File", []):
+        file = f"{contents.dist_info}/licenses/{name}"
+        if file not in contents.files:
+            yield Finding(file=file, expected="the file of License-File", found="no such file")
+    for key in ("License-Expression", "License-File"):
+        if policy.sbom and key not in headers:
+            file = f"{contents.dist_info}/METADATA"
+            yield Finding(file=file, expected=f"a {key}", found="none")
 
 
 def _identity(stated: Metadata) -> tuple[str, Version | None]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tools.wheel.limited_api import FLOOR
 from tools.wheel.platform_tag import RUNTIME_LIBRARIES
@@ -29,6 +29,8 @@ class Policy:
     """The libraries that a binary may need of the machine."""
     archive_limit: int
     unpacked_limit: int
+    sbom: bool = False
+    """Whether our builder packs it, so that its bill of materials has to be there and true."""
 
     @property
     def abi3_tag(self) -> str | None:
@@ -46,4 +48,13 @@ OURS = Policy(
     needed=RUNTIME_LIBRARIES,
     archive_limit=100_000_000,  # what PyPI takes as one file unless asked for more
     unpacked_limit=1 << 28,
+    sbom=True,
 )
+# The same package under the name that everybody else imports.
+STANDALONE = replace(OURS, distribution="deep-gemm-hopper", folder="deep_gemm")
+
+
+def policy_of(wheel: str) -> Policy:
+    """Return what a wheel of that file name has to keep."""
+    name = wheel.partition("-")[0].replace("_", "-").lower()
+    return STANDALONE if name == STANDALONE.distribution else OURS

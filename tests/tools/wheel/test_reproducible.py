@@ -59,7 +59,8 @@ def test_the_normal_form_is_sorted_timed_and_true(tmp_path: Path) -> None:
     names = [info.filename for info in infos]
     assert names == [
         *("vllm/B.py", "vllm/a.py", "vllm/b.py", "vllm/tool"),
-        *(f"{DIST_INFO}/METADATA", f"{DIST_INFO}/WHEEL", f"{DIST_INFO}/RECORD"),
+        *(f"{DIST_INFO}/METADATA", f"{DIST_INFO}/WHEEL", f"{DIST_INFO}/licenses/LICENSE"),
+        f"{DIST_INFO}/RECORD",
     ]
     assert {info.date_time for info in infos} == {(2023, 11, 14, 22, 13, 20)}
     modes = {info.filename: info.external_attr >> 16 for info in infos}

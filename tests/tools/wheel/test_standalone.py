@@ -1,0 +1,127 @@
+"""The second wheel: the same package under another name, made of the first one's bytes."""
+
+from __future__ import annotations
+
+import email
+import subprocess
+import venv
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from tests.tools.wheel.little_wheels import FOLDER, good_files, needs_compiler, write_wheel
+from tools.wheel.audit import audit_wheel
+from tools.wheel.installed import find_installed
+from tools.wheel.policy import OURS, STANDALONE, policy_of
+from tools.wheel.reproducible import normalise
+from tools.wheel.standalone import make_standalone
+
+pytestmark = needs_compiler
+ROOT = Path(__file__).resolve().parents[3]
+DIST_INFO = "deep_gemm_hopper-1.0.dist-info"
+
+
+@pytest.fixture
+def wheel(tmp_path: Path) -> Path:
+    """A wheel of ours with a module of Python and a package inside of the package."""
+    more = {f"{FOLDER}/gemm.py": b"from . import layout\n", f"{FOLDER}/utils/math.py": b"x = 1\n"}
+    made = write_wheel(tmp_path, good_files() | more | {"vllm/envs.py": b""})
+    normalise(made, 1_700_000_000)
+    return made
+
+
+def members(wheel: Path) -> dict[str, bytes]:
+    with zipfile.ZipFile(wheel) as archive:
+        return {name: archive.read(name) for name in archive.namelist()}
+
+
+def test_the_package_changes_its_folder_and_nothing_else(wheel: Path, tmp_path: Path) -> None:
+    """Each file of the package is there with its bytes; what lies around it stays behind."""
+    out = tmp_path / "out"
+    out.mkdir()
+    made = make_standalone(wheel, out, "# Described\n")
+    assert made.name == wheel.name.replace("vllm_deepgemm", "deep_gemm_hopper")
+    first, second = members(wheel), members(made)
+    package = {name: data for name, data in first.items() if name.startswith(f"{FOLDER}/")}
+    moved = {name.replace(FOLDER, "deep_gemm"): data for name, data in package.items()}
+    assert {n: d for n, d in second.items() if not n.startswith(DIST_INFO)} == moved
+    assert "deep_gemm/utils/math.py" in second
+
+
+def test_the_metadata_name_the_other_distribution(wheel: Path, tmp_path: Path) -> None:
+    """Version, licence and requires-python are those of the first wheel."""
+    out = tmp_path / "out"
+    out.mkdir()
+    files = members(make_standalone(wheel, out, "# Described\n"))
+    stated = email.message_from_bytes(files[f"{DIST_INFO}/METADATA"])
+    assert (stated["Name"], stated["Version"]) == ("deep-gemm-hopper", "1.0")
+    assert stated["Requires-Python"] == ">=3.10,<3.15"
+    assert stated.get_payload() == "# Described\n"
+    assert files[f"{DIST_INFO}/top_level.txt"] == b"deep_gemm\n"
+    assert [name for name in files if "/sboms/" in name] == [
+        f"{DIST_INFO}/sboms/deep-gemm-hopper.cdx.json"
+    ]
+
+
+def test_the_second_wheel_is_clean_under_its_own_policy(wheel: Path, tmp_path: Path) -> None:
+    """And is no wheel of the first kind."""
+    out = tmp_path / "out"
+    out.mkdir()
+    made = make_standalone(wheel, out, "")
+    assert audit_wheel(made, policy=policy_of(made.name)).findings == ()
+    assert audit_wheel(made, policy=OURS).findings
+    assert (policy_of(made.name), policy_of(wheel.name)) == (STANDALONE, OURS)
+
+
+def test_the_same_wheel_gives_the_same_second_wheel(wheel: Path, tmp_path: Path) -> None:
+    """Neither time nor folder is in its bytes."""
+    made = []
+    for name in ("one", "another"):
+        (tmp_path / name).mkdir()
+        made.append(make_standalone(wheel, tmp_path / name, "text").read_bytes())
+    assert made[0] == made[1]
+    with zipfile.ZipFile(
+        tmp_path / "one" / wheel.name.replace("vllm_deepgemm", "deep_gemm_hopper")
+    ) as archive:
+        assert {info.date_time for info in archive.infolist()} == {(2023, 11, 14, 22, 13, 20)}
+
+
+def test_both_wheels_live_in_one_environment(tmp_path: Path) -> None:
+    """Installed side by side, imported in one process without torch, each from its own folder."""
+    binaries = ROOT / OURS.folder
+    if not list(binaries.glob("_C.*.so")):
+        pytest.skip("needs the built binaries beside their Python files; nox -s build_deepgemm")
+    files = {
+        path.relative_to(ROOT).as_posix(): path.read_bytes()
+        for path in sorted(binaries.rglob("*"))
+        if path.is_file() and path.suffix != ".pyc"
+    }
+    wheel = write_wheel(
+        tmp_path, files | {"vllm/__init__.py": b"", "vllm/third_party/__init__.py": b""}
+    )
+    out = tmp_path / "out"
+    out.mkdir()
+    other = make_standalone(wheel, out, "")
+    venv.create(tmp_path / "venv", with_pip=False)
+    site = next((tmp_path / "venv").glob("lib/python*/site-packages"))
+    for each in (wheel, other):
+        with zipfile.ZipFile(each) as archive:
+            archive.extractall(site)
+    script = """
+import sys, deep_gemm, vllm.third_party.deep_gemm as inner
+assert "torch" not in sys.modules
+assert deep_gemm._C.self_test() == inner._C.self_test()
+assert deep_gemm.__all__ == inner.__all__
+print(deep_gemm.__file__, inner.__file__, sep="\\n")
+"""
+    python = str(tmp_path / "venv" / "bin" / "python")
+    done = subprocess.run(
+        [python, "-I", "-c", script], capture_output=True, text=True, check=False, cwd=tmp_path
+    )
+    assert done.returncode == 0, done.stderr
+    outer_file, inner_file = done.stdout.splitlines()
+    assert Path(outer_file) == site / "deep_gemm" / "__init__.py"
+    assert Path(inner_file) == site / OURS.folder / "__init__.py"
+    found = find_installed(STANDALONE, checkout=tmp_path, search_path=[str(site)])
+    assert found.kind == "installed"
