@@ -57,7 +57,7 @@ class OutRefusedError(ToolError):
 class PlatformTooNewError(ToolError):
     """Build where glibc and gcc are older, as in docker/Dockerfile, or without --strict."""
 
-    exit_code: ClassVar[int] = 36
+    exit_code: ClassVar[int] = 38
 
 
 @dataclass(frozen=True, kw_only=True)
