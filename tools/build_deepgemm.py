@@ -30,7 +30,7 @@ from tools.interpreters.uv import find_uv
 from tools.turn import turn
 from tools.wheel.audit import audit_wheel
 from tools.wheel.import_check import ImportRow, check_imports
-from tools.wheel.platform_tag import tag_level
+from tools.wheel.platform_tag import RELEASE_LEVEL, require_release_platform
 from tools.wheel.policy import OURS, STANDALONE, Policy
 from tools.wheel.standalone import make_standalone
 
@@ -38,8 +38,6 @@ ROOT = Path(__file__).resolve().parents[1]
 BUILD = ROOT / "build"
 TIMELINE = BUILD / "timeline.svg"
 DESCRIPTION = ROOT / "docs" / "standalone.md"
-# What a release promises: glibc 2.28 is that of every distribution that is still served.
-STRICT_LEVEL = 28
 
 
 class WheelBuildError(ToolError):
@@ -52,12 +50,6 @@ class OutRefusedError(ToolError):
     """Choose another folder for the wheel."""
 
     exit_code: ClassVar[int] = 35
-
-
-class PlatformTooNewError(ToolError):
-    """Build where glibc and gcc are older, as in docker/Dockerfile, or without --strict."""
-
-    exit_code: ClassVar[int] = 38
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,7 +106,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         "--strict",
         action="store_true",
         help="as for a release: a CPython that is nowhere is an error, not a warning, and so is a "
-        f"platform tag above manylinux_2_{STRICT_LEVEL}",
+        f"platform tag above manylinux_2_{RELEASE_LEVEL}",
     )
     add(
         "--standalone",
@@ -230,24 +222,9 @@ def check(
     with console.step(f"audit {wheel.name}"):
         audit_wheel(wheel, policy=policy).raise_for_findings()
         if plan.strict:
-            require_old_platform(wheel)
+            require_release_platform(wheel)
     with console.step("install and import it in each environment"):
         return check_imports(wheel, interpreters, policy=policy)
-
-
-def require_old_platform(wheel: Path) -> None:
-    """Refuse a wheel that asks for a newer glibc than a release may.
-
-    Raises: PlatformTooNewError.
-    """
-    platform = wheel.stem.rpartition("-")[2]
-    level = tag_level(platform)
-    if level is None or level > STRICT_LEVEL:
-        raise PlatformTooNewError(
-            f"{wheel.name}: expected manylinux_2_{STRICT_LEVEL} or older (--strict), found "
-            f"{platform}: this machine's compiler ties it to its own glibc; "
-            "try: docker buildx bake, or leave --strict out"
-        )
 
 
 def build(
