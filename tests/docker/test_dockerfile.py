@@ -18,9 +18,8 @@ from pathlib import Path
 import pytest
 
 from tests.docker.dockerfile import Instruction, Stage, parse
-from tests.tools.wheel.little_wheels import write_wheel
+from tests.tools.wheel.little_wheels import built_files, write_wheel
 from tools.build_deepgemm import parse as parse_build
-from tools.wheel.policy import OURS
 from tools.wheel.standalone import make_standalone
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -83,9 +82,9 @@ def test_the_build_step_is_a_command_that_the_checkout_knows(tmp_path: Path) -> 
         f'exec {sys.executable} -m tools.build_deepgemm "$@" --dry-run\n'
     )
     stand_in.chmod(0o755)
-    done = in_scratch(step, tmp_path / "root", bin_folder)
+    done = in_scratch(step, tmp_path / "image", bin_folder)
     assert done.returncode == 0, done.stderr
-    assert f"publish   {tmp_path}/root/src/dist\n" in done.stdout
+    assert f"publish   {tmp_path}/image/src/dist\n" in done.stdout
     assert "pack      deep-gemm-hopper\n" in done.stdout
     options = parse_build(shlex.split(step.text.partition(" -- ")[2]))
     assert (options.strict, options.standalone) == (True, True)
@@ -102,20 +101,11 @@ def interpreter(root: Path, tag: str, command: str) -> None:
 @pytest.fixture
 def image(tmp_path: Path) -> Path:
     """A scratch root with one interpreter where the image has all, and both wheels."""
-    binaries = ROOT / OURS.folder
-    if not list(binaries.glob("_C.*.so")):
-        pytest.skip("needs the built binaries beside their Python files; nox -s build_deepgemm")
-    root = tmp_path / "root"
+    root = tmp_path / "image"
     base = Path(getattr(sys, "_base_executable", sys.executable)).resolve()
     interpreter(root, "cp314", f'exec {base} "$@"')
     (root / "wheels").mkdir()
-    files = {
-        path.relative_to(ROOT).as_posix(): path.read_bytes()
-        for path in sorted(binaries.rglob("*"))
-        if path.is_file() and path.suffix != ".pyc"
-    }
-    packages = {"vllm/__init__.py": b"", "vllm/third_party/__init__.py": b""}
-    wheel = write_wheel(root / "wheels", files | packages)
+    wheel = write_wheel(root / "wheels", built_files())
     make_standalone(wheel, root / "wheels", "")
     return root
 

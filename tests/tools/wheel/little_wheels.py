@@ -18,6 +18,7 @@ import pytest
 from tools.wheel.record import digest
 from tools.wheel.sbom import bill_of_materials, file_name
 
+ROOT = Path(__file__).resolve().parents[3]
 CC = shutil.which("cc") or shutil.which("gcc")
 needs_compiler = pytest.mark.skipif(CC is None, reason="needs a C compiler (cc or gcc) on PATH")
 
@@ -107,6 +108,18 @@ def good_files() -> dict[str, bytes]:
         ABI3: extension(ABI3_SOABI),
         **{exact_name(minor): extension(exact(minor)) for minor in (10, 11, 12, 13)},
     }
+
+
+def built_files() -> dict[str, bytes]:
+    """Return the package of this checkout with its real binaries, or skip where none are built."""
+    folder = ROOT / FOLDER
+    if not list(folder.glob("_C.*.so")):
+        pytest.skip("needs the built binaries beside their Python files; nox -s build_deepgemm")
+    files = (path for path in sorted(folder.rglob("*")) if path.suffix != ".pyc")
+    package = {
+        path.relative_to(ROOT).as_posix(): path.read_bytes() for path in files if path.is_file()
+    }
+    return {"vllm/__init__.py": b"", "vllm/third_party/__init__.py": b"", **package}
 
 
 def metadata_files(

@@ -10,7 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.tools.wheel.little_wheels import FOLDER, good_files, needs_compiler, write_wheel
+from tests.tools.wheel.little_wheels import (
+    FOLDER,
+    built_files,
+    good_files,
+    needs_compiler,
+    write_wheel,
+)
 from tools.wheel.audit import audit_wheel
 from tools.wheel.installed import find_installed
 from tools.wheel.policy import OURS, STANDALONE, policy_of
@@ -18,7 +24,6 @@ from tools.wheel.reproducible import normalise
 from tools.wheel.standalone import make_standalone
 
 pytestmark = needs_compiler
-ROOT = Path(__file__).resolve().parents[3]
 DIST_INFO = "deep_gemm_hopper-1.0.dist-info"
 
 
@@ -89,17 +94,7 @@ def test_the_same_wheel_gives_the_same_second_wheel(wheel: Path, tmp_path: Path)
 
 def test_both_wheels_live_in_one_environment(tmp_path: Path) -> None:
     """Installed side by side, imported in one process without torch, each from its own folder."""
-    binaries = ROOT / OURS.folder
-    if not list(binaries.glob("_C.*.so")):
-        pytest.skip("needs the built binaries beside their Python files; nox -s build_deepgemm")
-    files = {
-        path.relative_to(ROOT).as_posix(): path.read_bytes()
-        for path in sorted(binaries.rglob("*"))
-        if path.is_file() and path.suffix != ".pyc"
-    }
-    wheel = write_wheel(
-        tmp_path, files | {"vllm/__init__.py": b"", "vllm/third_party/__init__.py": b""}
-    )
+    wheel = write_wheel(tmp_path, built_files())
     out = tmp_path / "out"
     out.mkdir()
     other = make_standalone(wheel, out, "")
@@ -113,6 +108,8 @@ import sys, deep_gemm, vllm.third_party.deep_gemm as inner
 assert "torch" not in sys.modules
 assert deep_gemm._C.self_test() == inner._C.self_test()
 assert deep_gemm.__all__ == inner.__all__
+deep_gemm.set_num_sms(7)
+assert inner.get_num_sms() == 7, "one libdeep_gemm.so serves both"
 print(deep_gemm.__file__, inner.__file__, sep="\\n")
 """
     python = str(tmp_path / "venv" / "bin" / "python")
