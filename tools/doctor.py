@@ -97,7 +97,7 @@ def look(subject: str, question: Question, root: Path, environ: Mapping[str, str
         state, found, advice = question(root, environ)
     except ToolError as error:
         state = "FAIL" if subject in NEEDED else "warn"
-        found, _, advice = str(error).partition("; ")
+        found, _, advice = str(error).removeprefix(f"{subject}: ").partition("; ")
     return Row(subject=subject, state=state, found=found, advice=advice)
 
 

@@ -13,6 +13,7 @@ from tools.build_deepgemm import (
     OutRefusedError,
     WheelBuildError,
     build,
+    check,
     main,
     make_plan,
     parse,
@@ -20,6 +21,8 @@ from tools.build_deepgemm import (
 )
 from tools.errors import ToolError
 from tools.interpreters.uv import find_uv
+from tools.wheel.platform_tag import PlatformTooNewError
+from tools.wheel.policy import OURS
 
 FAKE_UV = """\
 #!/bin/sh
@@ -73,6 +76,22 @@ def test_the_plan_names_the_second_wheel(
     assert "pack      deep-gemm-hopper\n" in capsys.readouterr().out
     assert main(["--standalone", "--dry-run", "--json"], fake_uv(tmp_path)) == 0
     assert json.loads(capsys.readouterr().out)["standalone"] is True
+
+
+@pytest.mark.parametrize("strict", [False, True])
+def test_only_a_release_is_held_to_an_old_platform(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, strict: bool
+) -> None:
+    """A wheel for this machine may ask for its glibc; with --strict it may not."""
+    monkeypatch.setattr(build_deepgemm, "audit_wheel", lambda *_, **__: Passed())
+    monkeypatch.setattr(build_deepgemm, "check_imports", lambda *_, **__: ())
+    plan = make_plan(parse(["--strict"] if strict else []), fake_uv(tmp_path))
+    wheel = tmp_path / "vllm_deepgemm-0.1.0-cp310-abi3-manylinux_2_35_x86_64.whl"
+    if not strict:
+        assert check(wheel, OURS, (), plan) == ()
+        return
+    with pytest.raises(PlatformTooNewError):
+        check(wheel, OURS, (), plan)
 
 
 @pytest.mark.parametrize("passing", ["audit_wheel", "check_imports"])
