@@ -19,6 +19,8 @@ from pathlib import Path
 from typing import Any
 
 from tools.wheel.contents import Contents
+from tools.wheel.elf import Elf
+from tools.wheel.elf_image import ElfError
 from tools.wheel.findings import Finding
 from tools.wheel.policy import Policy
 
@@ -29,7 +31,8 @@ COMPILERS: Mapping[str, re.Pattern[bytes]] = {
     "clang": re.compile(rb"clang version (\d+\.\d+\.\d+)"),
     "cuda-compilation-tools": re.compile(rb"Cuda compilation tools, release [\d.]+, V([\d.]+\d)"),
 }
-# Our libraries need neither libstdc++ nor libgcc of the machine: both are in them (decision 13).
+# What GCC made and needs neither of these of the machine has both in it (decision 13).
+GCC_RUNTIME = {"libstdc++.so.6", "libgcc_s.so.1"}
 GCC_RUNTIME_LICENCE = "GPL-3.0-or-later WITH GCC-exception-3.1"
 
 Json = dict[str, Any]
@@ -61,11 +64,10 @@ def bill_of_materials(files: Mapping[str, bytes], metadata: bytes, epoch: int) -
     """
     subject = _subject(metadata)
     binaries = {name: data for name, data in files.items() if data[:4] == b"\x7fELF"}
-    compilers = list(_compilers(binaries))
-    runtime = [_gcc_runtime(each["version"]) for each in compilers if each["name"] == "gcc"]
+    linked = {name: _runtimes(data) for name, data in sorted(binaries.items())}
+    runtimes = [_gcc_runtime(version) for version in sorted(set().union(*linked.values()))]
     listed = [_file(name, data) for name, data in sorted(files.items())]
-    components = [*listed, *runtime, *compilers]
-    linked = [each["bom-ref"] for each in runtime]
+    components = [*listed, *runtimes, *_compilers(binaries)]
     bill = {
         "bomFormat": "CycloneDX",
         "specVersion": "1.6",
@@ -79,7 +81,10 @@ def bill_of_materials(files: Mapping[str, bytes], metadata: bytes, epoch: int) -
         "components": components,
         "dependencies": [
             {"ref": subject["bom-ref"], "dependsOn": [each["bom-ref"] for each in listed]},
-            *({"ref": f"file:{name}", "dependsOn": linked} for name in sorted(binaries)),
+            *(
+                {"ref": f"file:{name}", "dependsOn": [_runtime_ref(each) for each in versions]}
+                for name, versions in linked.items()
+            ),
         ],
     }
     return (json.dumps(bill, indent=1, sort_keys=True) + "\n").encode()
@@ -138,9 +143,23 @@ def _compilers(binaries: Mapping[str, bytes]) -> Iterator[Json]:
             }
 
 
+def _runtimes(data: bytes) -> list[str]:
+    """Return the versions of GCC whose runtime is linked into a binary."""
+    try:
+        needed = Elf.parse(data).needed
+    except ElfError:
+        return []  # the audit says so
+    found = {match.decode() for match in COMPILERS["gcc"].findall(data)}
+    return sorted(found) if GCC_RUNTIME.isdisjoint(needed) else []
+
+
+def _runtime_ref(version: str) -> str:
+    return f"gcc-runtime@{version}"
+
+
 def _gcc_runtime(version: str) -> Json:
     return {
-        **{"type": "library", "bom-ref": f"gcc-runtime@{version}", "name": "gcc-runtime"},
+        **{"type": "library", "bom-ref": _runtime_ref(version), "name": "gcc-runtime"},
         **{"version": version, "scope": "required"},
         "description": "libstdc++ and libgcc, statically linked",
         "licenses": [{"expression": GCC_RUNTIME_LICENCE}],

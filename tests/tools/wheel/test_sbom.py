@@ -14,14 +14,16 @@ from cyclonedx.validation.json import JsonStrictValidator
 from tests.tools.wheel.little_wheels import (
     DIST_INFO,
     LIBRARY,
+    LIBRARY_SOURCE,
     good_files,
+    library,
     metadata_files,
     needs_compiler,
     write_wheel,
 )
 from tools.wheel.audit import audit_wheel
 from tools.wheel.policy import OURS
-from tools.wheel.sbom import add_sbom, bill_of_materials
+from tools.wheel.sbom import COMPILERS, add_sbom, bill_of_materials
 
 BILL = f"{DIST_INFO}/sboms/vllm-deepgemm.cdx.json"
 METADATA = b"Name: vllm-deepgemm\nVersion: 1.0\nLicense-Expression: Apache-2.0\n"
@@ -57,15 +59,30 @@ def test_a_bill_lists_files_what_is_linked_and_what_compiled() -> None:
         if "/" not in name
     }
     assert found == {
-        "gcc-runtime": ("12.2.0", "required"),
         "gcc": ("12.2.0", "excluded"),
         "cuda-compilation-tools": ("13.0.88", "excluded"),
     }
-    (licence,) = components["gcc-runtime"]["licenses"]
-    assert licence["expression"] == "GPL-3.0-or-later WITH GCC-exception-3.1"
     assert bill()["metadata"]["component"]["licenses"] == [{"expression": "Apache-2.0"}]
-    linked = {each["ref"]: each["dependsOn"] for each in bill()["dependencies"]}
-    assert linked["file:vllm/lib.so"] == ["gcc-runtime@12.2.0"]
+
+
+@needs_compiler
+def test_a_runtime_is_listed_where_it_is_linked_statically() -> None:
+    """A binary that needs the machine's libgcc has none in it."""
+    static = library()
+    dynamic = library(LIBRARY_SOURCE, "-Wl,--no-as-needed", "-lgcc_s")
+    made_by = COMPILERS["gcc"].search(static)
+    if made_by is None:
+        pytest.skip("needs GCC; the compiler here is another one")
+    version = made_by[1].decode()
+    stated = bill({"vllm/a.so": static, "vllm/b.so": dynamic})
+    linked = {each["ref"]: each["dependsOn"] for each in stated["dependencies"]}
+    assert linked["file:vllm/a.so"] == [f"gcc-runtime@{version}"]
+    assert linked["file:vllm/b.so"] == []
+    (runtime,) = [each for each in stated["components"] if each["name"] == "gcc-runtime"]
+    assert (runtime["version"], runtime["scope"]) == (version, "required")
+    assert runtime["licenses"] == [{"expression": "GPL-3.0-or-later WITH GCC-exception-3.1"}]
+    alone = bill({"vllm/b.so": dynamic})
+    assert not [each for each in alone["components"] if each["name"] == "gcc-runtime"]
 
 
 def test_the_same_files_have_the_same_bill_and_others_another_number() -> None:

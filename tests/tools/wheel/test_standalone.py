@@ -92,17 +92,32 @@ def test_the_same_wheel_gives_the_same_second_wheel(wheel: Path, tmp_path: Path)
         assert {info.date_time for info in archive.infolist()} == {(2023, 11, 14, 22, 13, 20)}
 
 
-def test_both_wheels_live_in_one_environment(tmp_path: Path) -> None:
-    """Installed side by side, imported in one process without torch, each from its own folder."""
+@pytest.fixture
+def site(tmp_path: Path) -> Path:
+    """The package folder of an environment in which both wheels of this checkout are installed."""
     wheel = write_wheel(tmp_path, built_files())
     out = tmp_path / "out"
     out.mkdir()
-    other = make_standalone(wheel, out, "")
     venv.create(tmp_path / "venv", with_pip=False)
     site = next((tmp_path / "venv").glob("lib/python*/site-packages"))
-    for each in (wheel, other):
+    for each in (wheel, make_standalone(wheel, out, "")):
         with zipfile.ZipFile(each) as archive:
             archive.extractall(site)
+    return site
+
+
+def run(site: Path, script: str) -> list[str]:
+    """Return the lines that a script prints in the environment, away from the checkout."""
+    python = str(site.parents[2] / "bin" / "python")
+    done = subprocess.run(
+        [python, "-I", "-c", script], capture_output=True, text=True, check=False, cwd=site
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout.splitlines()
+
+
+def test_both_wheels_live_in_one_environment(site: Path, tmp_path: Path) -> None:
+    """Installed side by side, imported in one process without torch, each from its own folder."""
     script = """
 import sys, deep_gemm, vllm.third_party.deep_gemm as inner
 assert "torch" not in sys.modules
@@ -112,13 +127,27 @@ deep_gemm.set_num_sms(7)
 assert inner.get_num_sms() == 7, "one libdeep_gemm.so serves both"
 print(deep_gemm.__file__, inner.__file__, sep="\\n")
 """
-    python = str(tmp_path / "venv" / "bin" / "python")
-    done = subprocess.run(
-        [python, "-I", "-c", script], capture_output=True, text=True, check=False, cwd=tmp_path
-    )
-    assert done.returncode == 0, done.stderr
-    outer_file, inner_file = done.stdout.splitlines()
+    outer_file, inner_file = run(site, script)
     assert Path(outer_file) == site / "deep_gemm" / "__init__.py"
     assert Path(inner_file) == site / OURS.folder / "__init__.py"
     found = find_installed(STANDALONE, checkout=tmp_path, search_path=[str(site)])
     assert found.kind == "installed"
+
+
+def test_both_take_the_tensors_of_a_torch_that_comes_later(site: Path) -> None:
+    """Neither was compiled against it: it is read from the tensor's own type."""
+    torch = pytest.importorskip("torch")
+    (site / "torch.pth").write_text(f"{Path(torch.__file__).parents[1]}\n")
+    script = """
+import sys, deep_gemm, vllm.third_party.deep_gemm as inner
+assert "torch" not in sys.modules
+import torch
+values = torch.zeros(4, 16).to(torch.float8_e4m3fn)
+operands = (values, torch.ones(4, 1)), (values, torch.ones(1, 1)), torch.empty(4, 4)
+for each in (deep_gemm, inner):
+    try:
+        each.fp8_gemm_nt(*operands)
+    except ValueError as error:
+        print(error)
+"""
+    assert run(site, script) == ["a: expected a CUDA tensor, got a CPU one"] * 2
