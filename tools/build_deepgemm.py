@@ -220,7 +220,7 @@ def check(
     Raises: WheelAuditError, PlatformTooNewError, ImportCheckError.
     """
     with console.step(f"audit {wheel.name}"):
-        audit_wheel(wheel, policy=policy).raise_for_findings()
+        audit_wheel(wheel).raise_for_findings()
         if plan.strict:
             require_release_platform(wheel)
     with console.step("install and import it in each environment"):

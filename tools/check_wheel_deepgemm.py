@@ -31,7 +31,6 @@ def main(arguments: list[str] | None = None) -> int:
     options = _parse(arguments)
     try:
         from tools.wheel.audit import audit_installed, audit_wheel
-        from tools.wheel.policy import policy_of
     except ModuleNotFoundError as error:
         raise PackagingMissingError(
             f"{sys.executable}: expected the package `packaging`, found {error}; "
@@ -39,8 +38,7 @@ def main(arguments: list[str] | None = None) -> int:
             "tools/check_wheel_deepgemm.py WHEEL`"
         ) from None
     if options.wheel:
-        policy = policy_of(options.wheel.name)
-        report = audit_wheel(options.wheel, policy=policy, requires_python=options.requires_python)
+        report = audit_wheel(options.wheel, requires_python=options.requires_python)
     else:
         report = audit_installed(
             checkout=CHECKOUT, search_path=sys.path, requires_python=options.requires_python

@@ -23,7 +23,7 @@ from tools.wheel.extensions import (
 from tools.wheel.findings import Finding, WheelAuditError
 from tools.wheel.installed import find_installed
 from tools.wheel.metadata import check_metadata, check_platform, read_metadata
-from tools.wheel.policy import OURS, Policy
+from tools.wheel.policy import OURS, Policy, policy_of
 from tools.wheel.record import check_record
 from tools.wheel.sbom import check_sbom
 
@@ -70,12 +70,15 @@ class Report:
 
 
 def audit_wheel(
-    wheel: Path, *, policy: Policy = OURS, requires_python: str | None = None
+    wheel: Path, *, policy: Policy | None = None, requires_python: str | None = None
 ) -> Report:
-    """Judge a wheel file; requires-python is the wheel's own unless given."""
-    contents, findings = read_archive(wheel, policy)
-    stated = read_metadata(contents).requires_python
-    return _judge(contents, policy, findings, stated=stated, given=requires_python)
+    """Judge a wheel file by its own kind and requires-python, unless they are given."""
+    contents, findings = read_archive(wheel, policy or OURS)
+    metadata = read_metadata(contents)
+    policy = policy or policy_of(metadata.name)
+    return _judge(
+        contents, policy, findings, stated=metadata.requires_python, given=requires_python
+    )
 
 
 def audit_installed(

@@ -8,6 +8,7 @@ from pathlib import PurePosixPath
 from typing import Literal
 
 Kind = Literal["wheel", "installed", "checkout"]
+WHOLE: tuple[Kind, ...] = ("wheel", "installed")  # of these, every file is at hand
 
 
 @dataclass(frozen=True, kw_only=True)

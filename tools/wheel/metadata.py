@@ -14,7 +14,7 @@ from packaging.tags import Tag, parse_tag
 from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
 from packaging.version import InvalidVersion, Version
 
-from tools.wheel.contents import Contents
+from tools.wheel.contents import WHOLE, Contents
 from tools.wheel.findings import Finding
 from tools.wheel.platform_tag import tag_level
 from tools.wheel.policy import Policy
@@ -147,6 +147,8 @@ def _check_abi(contents: Contents, policy: Policy, stated: Metadata) -> Iterator
 
 def _check_licences(contents: Contents, policy: Policy) -> Iterator[Finding]:
     """Source: PEP 639: listed files lie in `licenses`; what we build states its licence."""
+    if contents.kind not in WHOLE:
+        return
     headers = _headers(contents, "METADATA")
     for name in headers.get_all("License-File", []):
         file = f"{contents.dist_info}/licenses/{name}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 
 from tools.wheel.limited_api import FLOOR
@@ -54,7 +55,7 @@ OURS = Policy(
 STANDALONE = replace(OURS, distribution="deep-gemm-hopper", folder="deep_gemm")
 
 
-def policy_of(wheel: str) -> Policy:
-    """Return what a wheel of that file name has to keep."""
-    name = wheel.partition("-")[0].replace("_", "-").lower()
-    return STANDALONE if name == STANDALONE.distribution else OURS
+def policy_of(name: str) -> Policy:
+    """Return the policy of the kind that a wheel's own name says it is."""
+    normal = re.sub(r"[-_.]+", "-", name).lower()  # Source: PyPA "Names and normalization"
+    return STANDALONE if normal == STANDALONE.distribution else OURS

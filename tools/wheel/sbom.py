@@ -18,7 +18,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from tools.wheel.contents import Contents
+from tools.wheel.contents import WHOLE, Contents
 from tools.wheel.elf import Elf
 from tools.wheel.elf_image import ElfError
 from tools.wheel.findings import Finding
@@ -92,7 +92,7 @@ def bill_of_materials(files: Mapping[str, bytes], metadata: bytes, epoch: int) -
 
 def check_sbom(contents: Contents, policy: Policy) -> Iterator[Finding]:
     """Yield where a wheel's own bill is missing, or differs from its shared objects."""
-    if contents.kind == "checkout" or contents.dist_info is None or not policy.sbom:
+    if contents.kind not in WHOLE or contents.dist_info is None or not policy.sbom:
         return
     metadata = contents.metadata("METADATA") or b""
     path = f"{contents.dist_info}/{file_name(metadata)}"

@@ -105,7 +105,7 @@ def test_a_failure_leaves_the_wheel_as_it_was(
 
 def test_a_build_needs_nothing_but_the_standard_library() -> None:
     """What setup.py imports from here imports without site-packages."""
-    code = "import tools.wheel.platform_tag, tools.wheel.reproducible"
+    code = "import tools.wheel.platform_tag, tools.wheel.reproducible, tools.wheel.sbom"
     root = Path(__file__).parents[3]
     subprocess.run((sys.executable, "-S", "-c", code), cwd=root, check=True)
 

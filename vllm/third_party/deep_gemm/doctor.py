@@ -14,6 +14,7 @@ import json
 import os
 import platform
 import re
+import signal
 import sys
 import sysconfig
 from collections.abc import Iterator, Mapping, Sequence
@@ -250,4 +251,5 @@ def _show(checks: Sequence[Check], well: bool) -> None:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # `| head` is no error
     sys.exit(main())
