@@ -100,6 +100,13 @@ def h100_kernels(session: nox.Session) -> None:
     session.run(*step)
 
 
+@nox.session(default=False, tags=["check"])
+def doctor(session: nox.Session) -> None:
+    """Say in one table what this machine has for a build and what to do; -- --json."""
+    install(session, "tools")
+    session.run("python", "-m", "tools.doctor", *session.posargs, stderr=sys.stderr)
+
+
 @nox.session(default=False, tags=["ci"])
 def ci(session: nox.Session) -> None:
     """Look at the CI steps or run them: -- list|explain|run|lint|emit."""

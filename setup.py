@@ -32,6 +32,7 @@ from tools.upstream_wheel import SOURCE, UpstreamWheel  # noqa: E402
 from tools.wheel.platform_tag import platform_tag  # noqa: E402
 from tools.wheel.policy import UPSTREAM  # noqa: E402
 from tools.wheel.reproducible import normalise  # noqa: E402
+from tools.wheel.sbom import add_sbom  # noqa: E402
 
 # The first time that a zip can hold, for sources whose time neither git nor the environment knows.
 EPOCH_OF_AN_ARCHIVE = 315532800
@@ -129,6 +130,11 @@ class abi3_wheel(bdist_wheel):  # noqa: N801 - as setuptools spells its commands
             shutil.rmtree(leftover, ignore_errors=True)
         super().run()
         normalise(Path(self.distribution.dist_files[-1][2]), epoch())
+
+    def write_wheelfile(self, wheelfile_base: str, *generator: str) -> None:
+        """Add the bill of materials beside WHEEL: all that is packed lies there by now."""
+        super().write_wheelfile(wheelfile_base, *generator)
+        add_sbom(Path(self.bdist_dir), Path(wheelfile_base), epoch())
 
     def get_tag(self) -> tuple[str, str, str]:
         """Read the platform from the staged binaries; an editable install stages none."""

@@ -104,6 +104,8 @@ def test_a_wheel_holds_what_is_built_now_and_nothing_left_over(tree: Tree) -> No
     assert f"vllm/third_party/deep_gemm/{placed.name}" not in names
     assert "vllm/third_party/deep_gemm/_C.abi3.so" in names
     assert not [name for name in names if name.startswith(("tools", "tests", "csrc"))]
+    metadata = {name.partition("/")[2] for name in names if ".dist-info/" in name}
+    assert {"licenses/LICENSE", "sboms/vllm-deepgemm.cdx.json"} <= metadata
     assert dates == {(1980, 1, 1, 0, 0, 0)}, "outside of git and without SOURCE_DATE_EPOCH"
 
 

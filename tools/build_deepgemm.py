@@ -34,12 +34,15 @@ from tools.upstream.torch import Torch
 from tools.upstream_wheel import SOURCE, TORCH
 from tools.wheel.audit import audit_wheel
 from tools.wheel.import_check import ImportRow, check_imports
-from tools.wheel.policy import UPSTREAM
+from tools.wheel.platform_tag import RELEASE_LEVEL, require_release_platform
+from tools.wheel.policy import OURS, STANDALONE, UPSTREAM, Policy
+from tools.wheel.standalone import make_standalone
 
 ROOT = Path(__file__).resolve().parents[1]
 BUILD = ROOT / "build"
 TIMELINE = BUILD / "timeline.svg"
 PINNED = "upstream"  # what --source says for the commit of tools/upstream/pin.txt
+DESCRIPTION = ROOT / "docs" / "standalone.md"
 
 
 class WheelBuildError(ToolError):
@@ -62,6 +65,7 @@ class Plan:
     source: str  # an upstream checkout, "upstream" for the pinned one, or "" for ours
     torch: Torch | None  # what an upstream checkout is compiled against
     strict: bool
+    standalone: bool
     command: tuple[str, ...]
     jobs: int | None
     out: Path
@@ -75,6 +79,7 @@ class Built:
     sha256: str
     rows: tuple[ImportRow, ...]
     missing: tuple[str, ...]
+    standalone: Built | None = None
 
 
 def main(arguments: Sequence[str] | None = None, environ: Mapping[str, str] = os.environ) -> int:
@@ -85,8 +90,11 @@ def main(arguments: Sequence[str] | None = None, environ: Mapping[str, str] = os
         print(json.dumps(plan_as_json(plan), indent=2) if options.json else spell(plan))
         return 0
     built = execute(plan, environ)
-    show(built)
-    print(json.dumps(built_as_json(built), indent=2) if options.json else built.wheel)
+    wheels = [built, *([built.standalone] if built.standalone else [])]
+    for each in wheels:
+        show(each)
+    paths = "\n".join(str(each.wheel) for each in wheels)
+    print(json.dumps(built_as_json(built), indent=2) if options.json else paths)
     return 0
 
 
@@ -102,7 +110,15 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         help="3.12, or a path; again for more (default: all of requires-python)",
     )
     add(
-        "--strict", action="store_true", help="a CPython that is nowhere is an error, not a warning"
+        "--strict",
+        action="store_true",
+        help="as for a release: a CPython that is nowhere is an error, not a warning, and so is a "
+        f"platform tag above manylinux_2_{RELEASE_LEVEL}",
+    )
+    add(
+        "--standalone",
+        action="store_true",
+        help=f"a second wheel, {STANDALONE.distribution}: the same as package deep_gemm",
     )
     add(
         "--out",
@@ -154,6 +170,7 @@ def make_plan(options: argparse.Namespace, environ: Mapping[str, str]) -> Plan:
         source=source,
         torch=Torch.find(environ.get(TORCH, "")) if source else None,
         strict=options.strict,
+        standalone=options.standalone,
         command=command,
         jobs=options.jobs,
         out=options.out.absolute(),
@@ -200,29 +217,49 @@ def build_and_publish(plan: Plan, environ: Mapping[str, str]) -> Built:
             wheel = build(plan, prepared.interpreters, Path(folder), environ)
         with console.step(f"draw {TIMELINE.relative_to(ROOT)}"):
             draw_timeline(started_ns)
-        with console.step(f"audit {wheel.name}"):
-            audit_wheel(wheel).raise_for_findings()
-        with console.step("install and import it in each environment"):
-            rows = import_in_each(wheel, prepared.interpreters, plan.torch)
+        wheels = [(wheel, OURS)]
+        if plan.standalone:
+            with console.step("pack it as deep_gemm"):
+                other = make_standalone(wheel, Path(folder), DESCRIPTION.read_text())
+            wheels.append((other, STANDALONE))
+        rows = [check(each, policy, prepared.interpreters, plan) for each, policy in wheels]
         with console.step(f"publish in {plan.out}"):
-            published = publish(wheel, plan.out)
-    return Built(
-        wheel=published,
-        sha256=hashlib.sha256(published.read_bytes()).hexdigest(),
-        rows=tuple(rows),
-        missing=prepared.found.missing,
-    )
+            results = [
+                Built(
+                    wheel=publish(each, plan.out),
+                    sha256=hashlib.sha256(each.read_bytes()).hexdigest(),
+                    rows=found,
+                    missing=prepared.found.missing,
+                )
+                for (each, _), found in zip(wheels, rows, strict=True)
+            ]
+    return replace(results[0], standalone=results[1] if plan.standalone else None)
+
+
+def check(
+    wheel: Path, policy: Policy, targets: Sequence[Interpreter], plan: Plan
+) -> tuple[ImportRow, ...]:
+    """Audit a wheel and import it in each interpreter.
+
+    Raises: WheelAuditError, PlatformTooNewError, ImportCheckError.
+    """
+    with console.step(f"audit {wheel.name}"):
+        audit_wheel(wheel).raise_for_findings()
+        if plan.strict:
+            require_release_platform(wheel)
+    with console.step("install and import it in each environment"):
+        return import_in_each(wheel, targets, plan.torch, policy)
 
 
 def import_in_each(
-    wheel: Path, targets: Sequence[Interpreter], torch: Torch | None
+    wheel: Path, targets: Sequence[Interpreter], torch: Torch | None, policy: Policy = OURS
 ) -> tuple[ImportRow, ...]:
     """Import the wheel's extension in each environment that can: an upstream one wants its torch.
 
     Raises: ImportCheckError.
     """
     if torch is None:
-        return check_imports(wheel, [each.executable for each in targets])
+        return check_imports(wheel, [each.executable for each in targets], policy=policy)
     able = [each for each in targets if torch.serves(each.ext_suffix)]
     unable = [each.series for each in targets if each not in able]
     if unable:
@@ -310,8 +347,9 @@ def show(built: Built) -> None:
 def spell(plan: Plan) -> str:
     """Return the plan as lines."""
     torch = f"\nsource    {plan.source}\ntorch     {plan.torch.folder}" if plan.torch else ""
+    packed = f"\npack      {STANDALONE.distribution}" if plan.standalone else ""
     return (
-        f"{describe(plan.interpreters)}{torch}\nrun       {shlex.join(plan.command)}\n"
+        f"{describe(plan.interpreters)}{torch}\nrun       {shlex.join(plan.command)}{packed}\n"
         f"publish   {plan.out}"
     )
 
@@ -324,6 +362,7 @@ def plan_as_json(plan: Plan) -> dict[str, Any]:
         "source": plan.source,
         "torch": str(plan.torch.folder) if plan.torch else "",
         "strict": plan.strict,
+        "standalone": plan.standalone,
         "command": list(plan.command),
         "jobs": plan.jobs,
         "out": str(plan.out),
@@ -337,6 +376,7 @@ def built_as_json(built: Built) -> dict[str, Any]:
         "sha256": built.sha256,
         "missing": list(built.missing),
         "extensions": [asdict(row) for row in built.rows],
+        "standalone": built_as_json(built.standalone) if built.standalone else None,
     }
 
 

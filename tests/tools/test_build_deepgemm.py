@@ -14,6 +14,7 @@ from tools.build_deepgemm import (
     OutRefusedError,
     WheelBuildError,
     build,
+    check,
     import_in_each,
     main,
     make_plan,
@@ -26,7 +27,8 @@ from tools.upstream.checkout import NoUpstreamError
 from tools.upstream.pinned import read_pin
 from tools.upstream.torch import Torch
 from tools.wheel.import_check import ImportRow
-from tools.wheel.policy import UPSTREAM
+from tools.wheel.platform_tag import PlatformTooNewError
+from tools.wheel.policy import OURS, UPSTREAM
 
 FAKE_UV = """\
 #!/bin/sh
@@ -72,6 +74,33 @@ def test_the_plan_changes_nothing(
     assert {file.name for file in tmp_path.iterdir()} == {"uv"}
 
 
+def test_the_plan_names_the_second_wheel(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As text and as data."""
+    monkeypatch.setattr(build_deepgemm, "BUILD", tmp_path / "build")
+    assert main(["--standalone", "--dry-run"], fake_uv(tmp_path)) == 0
+    assert "pack      deep-gemm-hopper\n" in capsys.readouterr().out
+    assert main(["--standalone", "--dry-run", "--json"], fake_uv(tmp_path)) == 0
+    assert json.loads(capsys.readouterr().out)["standalone"] is True
+
+
+@pytest.mark.parametrize("strict", [False, True])
+def test_only_a_release_is_held_to_an_old_platform(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, strict: bool
+) -> None:
+    """A wheel for this machine may ask for its glibc; with --strict it may not."""
+    monkeypatch.setattr(build_deepgemm, "audit_wheel", lambda *_, **__: Passed())
+    monkeypatch.setattr(build_deepgemm, "check_imports", lambda *_, **__: ())
+    plan = make_plan(parse(["--strict"] if strict else []), fake_uv(tmp_path))
+    wheel = tmp_path / "vllm_deepgemm-0.1.0-cp310-abi3-manylinux_2_35_x86_64.whl"
+    if not strict:
+        assert check(wheel, OURS, (), plan) == ()
+        return
+    with pytest.raises(PlatformTooNewError):
+        check(wheel, OURS, (), plan)
+
+
 @pytest.mark.parametrize("passing", ["audit_wheel", "check_imports"])
 def test_a_wheel_that_fails_an_audit_is_not_published(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, passing: str
@@ -79,7 +108,7 @@ def test_a_wheel_that_fails_an_audit_is_not_published(
     """The folder of finished wheels only ever holds wheels that held."""
     monkeypatch.setattr(build_deepgemm, "BUILD", tmp_path / "build")
     monkeypatch.setattr(build_deepgemm, "TIMELINE", build_deepgemm.ROOT / "build" / "none.svg")
-    monkeypatch.setattr(build_deepgemm, passing, lambda *_: Passed())
+    monkeypatch.setattr(build_deepgemm, passing, lambda *_, **__: Passed())
     out = tmp_path / "dist"
     with pytest.raises(ToolError):
         main(["--out", str(out)], fake_uv(tmp_path))

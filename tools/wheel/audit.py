@@ -28,6 +28,7 @@ from tools.wheel.installed import find_installed
 from tools.wheel.metadata import check_metadata, check_platform, read_metadata
 from tools.wheel.policy import OURS, PUBLISHED, Policy, policy_of
 from tools.wheel.record import check_record
+from tools.wheel.sbom import check_sbom
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -147,6 +148,7 @@ def _judge(
             *unreadable,
             *check_binaries(binaries, policy, expected_soabis(policy, minors)),
             *check_platform(contents, policy, levels),
+            *check_sbom(contents, policy),
         ),
     )
 

@@ -9,6 +9,7 @@ from typing import Literal
 
 # An excerpt is a wheel of which only the DeepGEMM part was read.
 Kind = Literal["wheel", "excerpt", "installed", "checkout"]
+WHOLE: tuple[Kind, ...] = ("wheel", "installed")  # of these, every file is at hand
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,6 +1,6 @@
 """METADATA and WHEEL against the file name and against what the policy promises.
 
-Source: PyPA "Binary distribution format", "Core metadata", "Platform compatibility tags".
+Source: PyPA "Binary distribution format", "Core metadata", "Platform compatibility tags"; PEP 639.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from packaging.tags import Tag, parse_tag
 from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
 from packaging.version import InvalidVersion, Version
 
-from tools.wheel.contents import Contents
+from tools.wheel.contents import WHOLE, Contents
 from tools.wheel.findings import Finding
 from tools.wheel.platform_tag import tag_level
 from tools.wheel.policy import Policy
@@ -79,6 +79,7 @@ def check_metadata(contents: Contents, policy: Policy) -> Iterator[Finding]:
         expected = "Requires-Dist: torch==VERSION, the torch that its extensions are bound to"
         found = ", ".join(stated.requirements) or "no requirement"
         yield Finding(file=f"{contents.dist_info}/METADATA", expected=expected, found=found)
+    yield from _check_licences(contents, policy)
 
 
 def check_platform(
@@ -172,6 +173,21 @@ def _check_abi(contents: Contents, policy: Policy, stated: Metadata) -> Iterator
     if not stated.tags:
         expected = f"a Tag: {policy.abi3_tag}-abi3-PLATFORM"
         yield Finding(file=f"{contents.dist_info}/WHEEL", expected=expected, found="none")
+
+
+def _check_licences(contents: Contents, policy: Policy) -> Iterator[Finding]:
+    """Source: PEP 639: listed files lie in `licenses`; what we build states its licence."""
+    if contents.kind not in WHOLE:
+        return
+    headers = _headers(contents, "METADATA")
+    for name in headers.get_all("License-File", []):
+        file = f"{contents.dist_info}/licenses/{name}"
+        if file not in contents.files:
+            yield Finding(file=file, expected="the file of License-File", found="no such file")
+    for key in ("License-Expression", "License-File"):
+        if policy.sbom and key not in headers:
+            file = f"{contents.dist_info}/METADATA"
+            yield Finding(file=file, expected=f"a {key}", found="none")
 
 
 def _identity(stated: Metadata) -> tuple[str, Version | None]:

@@ -34,6 +34,8 @@ RUNTIME_LIBRARIES = frozenset(
 # The CUDA driver belongs to the machine; no wheel can bring it.
 DRIVER_LIBRARIES = frozenset({"libcuda.so.1"})
 
+# The X of manylinux_2_X that a release may ask for: older distributions are out of support.
+RELEASE_LEVEL = 28
 # The X of manylinux_2_X that auditwheel knows for x86-64; a newer glibc is a level of its own.
 LEVELS = (5, 12, 17, 24, 26, 27, 28, 31, 34, 35, 36, 37, 38, 39, 40, 41)
 # Namespace -> (the last version that a level has, that level), ascending.
@@ -86,6 +88,12 @@ class PlatformError(ToolError):
     exit_code: ClassVar[int] = 21
 
 
+class PlatformTooNewError(ToolError):
+    """Build where glibc and gcc are older, as in docker/Dockerfile, or without --strict."""
+
+    exit_code: ClassVar[int] = 38
+
+
 def platform_tag(binaries: Iterable[Path], brought: Brought = lambda libraries: frozenset()) -> str:
     """Return the lowest manylinux tag that all `binaries` earn; they are each other's siblings.
 
@@ -135,6 +143,21 @@ def tag_level(platform: str) -> int | None:
     """Return the X that a platform tag claims, None where it is no manylinux tag of x86-64."""
     match = re.fullmatch(r"manylinux_2_(\d+)_x86_64", platform)
     return int(match[1]) if match else LEGACY_LEVELS.get(platform)
+
+
+def require_release_platform(wheel: Path) -> None:
+    """Refuse a wheel whose name asks for a newer glibc than a release may.
+
+    Raises: PlatformTooNewError.
+    """
+    platform = wheel.stem.rpartition("-")[2]
+    level = tag_level(platform)
+    if level is None or level > RELEASE_LEVEL:
+        raise PlatformTooNewError(
+            f"{wheel.name}: expected manylinux_2_{RELEASE_LEVEL} or older (--strict), found "
+            f"{platform}: this machine's compiler ties it to its own glibc; "
+            "try: docker buildx bake, or leave --strict out"
+        )
 
 
 def _refuse_foreign(elf: Elf, allowed: frozenset[str]) -> None:

@@ -53,6 +53,8 @@ class Policy:
     """Whether it is renamed once it is built: then the file name alone states the tags."""
     archive_limit: int
     unpacked_limit: int
+    sbom: bool = False
+    """Whether our builder packs it, so that its bill of materials has to be there and true."""
 
     @property
     def abi3_tag(self) -> str | None:
@@ -83,7 +85,11 @@ OURS = Policy(
     retagged=False,
     archive_limit=100_000_000,  # what PyPI takes as one file unless asked for more
     unpacked_limit=1 << 28,
+    sbom=True,
 )
+# The same package under the name that everybody else imports.
+STANDALONE = replace(OURS, distribution="deep-gemm-hopper", folder="deep_gemm")
+
 # An upstream checkout built here: pybind11 against torch, so that nothing is abi3.
 UPSTREAM = replace(
     OURS,
@@ -92,6 +98,7 @@ UPSTREAM = replace(
     needed=RUNTIME_LIBRARIES | DRIVER_LIBRARIES | TORCH_LIBRARIES | CUDA_LIBRARIES,
     torch=True,
     self_test=False,
+    sbom=False,
 )
 # What vLLM publishes: the same extensions without our marker, in a wheel of many other things.
 PUBLISHED = replace(
@@ -109,5 +116,7 @@ def policy_of(name: str, version: str) -> Policy:
     # Source: PyPA "Names and normalization"; by hand, because setup.py needs this module.
     if re.sub(r"[-_.]+", "-", name).lower() == PUBLISHED.distribution:
         return PUBLISHED
+    if re.sub(r"[-_.]+", "-", name).lower() == STANDALONE.distribution:
+        return STANDALONE
     local = version.partition("+")[2]
     return UPSTREAM if local.split(".")[0] == UPSTREAM_MARK else OURS
