@@ -49,7 +49,7 @@ State = Literal["ok", "warn", "FAIL", "none"]
 class CannotBuildError(ToolError):
     """Get what the table says that a build lacks."""
 
-    exit_code: ClassVar[int] = 39
+    exit_code: ClassVar[int] = 56
 
 
 @dataclass(frozen=True, kw_only=True)

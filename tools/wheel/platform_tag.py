@@ -91,7 +91,7 @@ class PlatformError(ToolError):
 class PlatformTooNewError(ToolError):
     """Build where glibc and gcc are older, as in docker/Dockerfile, or without --strict."""
 
-    exit_code: ClassVar[int] = 38
+    exit_code: ClassVar[int] = 55
 
 
 def platform_tag(binaries: Iterable[Path], brought: Brought = lambda libraries: frozenset()) -> str:
