@@ -57,6 +57,12 @@ class OutRefusedError(ToolError):
     exit_code: ClassVar[int] = 35
 
 
+class StandaloneRefusedError(ToolError):
+    """Leave --standalone out, or the upstream checkout."""
+
+    exit_code: ClassVar[int] = 57
+
+
 @dataclass(frozen=True, kw_only=True)
 class Plan:
     """What will be built for, by which command, and where the wheel will lie."""
@@ -155,6 +161,11 @@ def make_plan(options: argparse.Namespace, environ: Mapping[str, str]) -> Plan:
     """
     check_out(options.out.absolute())
     source = options.source or environ.get(SOURCE, "")
+    if source and options.standalone:
+        raise StandaloneRefusedError(
+            f"--standalone: expected our own sources, found {source} (--source or {SOURCE}); upstream "
+            "packs itself as deep_gemm: leave one of both out"
+        )
     if source not in {"", PINNED}:
         source = str(Upstream.read(Path(source)).folder)
     plan = plan_interpreters(

@@ -12,6 +12,7 @@ from tests.cmake.upstream import write_torch, write_upstream
 from tools import build_deepgemm, console
 from tools.build_deepgemm import (
     OutRefusedError,
+    StandaloneRefusedError,
     WheelBuildError,
     build,
     check,
@@ -83,6 +84,13 @@ def test_the_plan_names_the_second_wheel(
     assert "pack      deep-gemm-hopper\n" in capsys.readouterr().out
     assert main(["--standalone", "--dry-run", "--json"], fake_uv(tmp_path)) == 0
     assert json.loads(capsys.readouterr().out)["standalone"] is True
+
+
+def test_an_upstream_checkout_is_not_packed_a_second_time(tmp_path: Path) -> None:
+    """Refused before anything is read of it, by the option as by the environment."""
+    environ = {**fake_uv(tmp_path), "DEEPGEMM_SRC_DIR": str(tmp_path)}
+    with pytest.raises(StandaloneRefusedError, match="expected our own sources"):
+        main(["--standalone", "--dry-run"], environ)
 
 
 @pytest.mark.parametrize("strict", [False, True])
