@@ -163,8 +163,8 @@ def make_plan(options: argparse.Namespace, environ: Mapping[str, str]) -> Plan:
     source = options.source or environ.get(SOURCE, "")
     if source and options.standalone:
         raise StandaloneRefusedError(
-            f"--standalone: expected our own sources, found {source} (--source or {SOURCE}); upstream "
-            "packs itself as deep_gemm: leave one of both out"
+            f"--standalone: expected our own sources, found {source} (--source or {SOURCE}); "
+            "upstream packs itself as deep_gemm: leave one of both out"
         )
     if source not in {"", PINNED}:
         source = str(Upstream.read(Path(source)).folder)
