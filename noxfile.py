@@ -32,6 +32,8 @@ TORCHLESS = ("build_cost", "precompiled")
 def build_deepgemm(session: nox.Session) -> None:
     """Build one wheel for every CPython, audit it, import it in each; options: -- --help."""
     install(session, "tools")
+    if not is_bare(session) and any(word.startswith("--source") for word in session.posargs):
+        session.install(TORCH)  # for its headers and libraries: with CUDA, so not by install()
     command = ("python", "-m", "tools.build_deepgemm", *build_options(session), *session.posargs)
     session.run(*command, stderr=sys.stderr)  # apart from stdout, where --json prints
 
@@ -96,6 +98,13 @@ def h100_kernels(session: nox.Session) -> None:
     session.run(*install_it, wheel)
     session.run("python", "-m", "tools.place_binaries", wheel)  # pytest looks in the checkout first
     session.run(*step)
+
+
+@nox.session(default=False, tags=["check"])
+def doctor(session: nox.Session) -> None:
+    """Say in one table what this machine has for a build and what to do; -- --json."""
+    install(session, "tools")
+    session.run("python", "-m", "tools.doctor", *session.posargs, stderr=sys.stderr)
 
 
 @nox.session(default=False, tags=["ci"])

@@ -10,8 +10,9 @@ import sys
 from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
-from setuptools import Extension, setup
+from setuptools import Distribution, Extension, setup
 from setuptools.command.bdist_wheel import bdist_wheel
 from setuptools.command.build_ext import build_ext
 
@@ -24,15 +25,39 @@ from tools.precompiled_install import (  # noqa: E402
     is_wanted,
     precompiled_version,
 )
+from tools.said_once import run  # noqa: E402
 from tools.toolchain import keep, missing_requirements, require_toolkit  # noqa: E402
 from tools.turn import turn  # noqa: E402
+from tools.upstream_wheel import SOURCE, UpstreamWheel  # noqa: E402
 from tools.wheel.platform_tag import platform_tag  # noqa: E402
+from tools.wheel.policy import UPSTREAM  # noqa: E402
 from tools.wheel.reproducible import normalise  # noqa: E402
+from tools.wheel.sbom import add_sbom  # noqa: E402
 
 # The first time that a zip can hold, for sources whose time neither git nor the environment knows.
 EPOCH_OF_AN_ARCHIVE = 315532800
 VERSION = (ROOT / "VERSION").read_text().strip()
 PRECOMPILED = is_wanted()
+REFUSED_IN_CHECKOUT = (
+    f"error: {SOURCE}={os.environ.get(SOURCE)}: an editable install would write upstream's files "
+    f"over source-controlled ones of the same names in {UPSTREAM.folder}; nothing was written. "
+    "Build a wheel (nox -s build_deepgemm -- --source DIR), or unset it for csrc/deep_gemm"
+)
+
+
+class deepgemm_distribution(Distribution):  # noqa: N801 - as its neighbours
+    """The distribution of pyproject.toml, with what a wheel of an upstream checkout states."""
+
+    upstream: UpstreamWheel | None = None
+
+    def parse_config_files(self, *arguments: Any, **options: Any) -> None:
+        """Read pyproject.toml, then narrow it to the interpreters and the torch of the build."""
+        super().parse_config_files(*arguments, **options)
+        self.upstream = None if PRECOMPILED else UpstreamWheel.from_environment(os.environ)
+        if self.upstream:
+            self.metadata.version = self.upstream.version(VERSION)
+            self.metadata.python_requires = self.upstream.requires_python
+            self.metadata.install_requires = self.install_requires = [self.upstream.requirement]
 
 
 class cmake_build_ext(build_ext):  # noqa: N801 - the name that precompiled installs look for
@@ -41,11 +66,16 @@ class cmake_build_ext(build_ext):  # noqa: N801 - the name that precompiled inst
     def run(self) -> None:
         """Configure, build and install; the build folder persists, so that this is incremental."""
         in_checkout = self.inplace or self.editable_mode
+        upstream = self.distribution.upstream
+        if upstream and in_checkout:
+            raise SystemExit(REFUSED_IN_CHECKOUT)
+        if upstream:  # its Python files are not beside ours but in their place
+            shutil.rmtree(Path(self.build_lib, UPSTREAM.folder), ignore_errors=True)
         ninja = Path(find_tool("ninja"))
         brought = [str(ninja.parent)] if ninja.is_absolute() else []
         environ = {**os.environ, "PATH": os.pathsep.join([*brought, os.environ.get("PATH", "")])}
         for command in self.commands(ROOT if in_checkout else Path(self.build_lib).resolve()):
-            code = subprocess.run(command, cwd=ROOT, env=environ, check=False).returncode
+            code = run(command, folder=ROOT, environ=environ)
             if code:
                 raise SystemExit(f"error: {shlex.join(command)}: exit code {code}")
 
@@ -53,11 +83,14 @@ class cmake_build_ext(build_ext):  # noqa: N801 - the name that precompiled inst
         """Yield CMake's commands; no path of an isolated environment stays in the build folder."""
         cmake = find_tool("cmake")
         toolkit = require_toolkit(ROOT, os.environ, os.environ.get("DEEPGEMM_NVCC", ""))
+        upstream = self.distribution.upstream
         yield [
             *(cmake, "--preset", "default", *(["--fresh"] if has_moved() else [])),
             f"-DVLLM_PYTHON_EXECUTABLE={getattr(sys, '_base_executable', sys.executable)}",
             f"-DDEEPGEMM_NVCC={keep(ROOT, toolkit.nvcc)}",
             f"-DDEEPGEMM_PYTHON_INTERPRETERS={os.environ.get('DEEPGEMM_PYTHON_INTERPRETERS', '')}",
+            f"-DDEEPGEMM_SRC_DIR={upstream.upstream.folder if upstream else ''}",
+            f"-DDEEPGEMM_TORCH={upstream.torch.folder if upstream else ''}",
         ]
         yield [cmake, "--build", "--preset", "default"]
         install = [cmake, "--install", "build/cmake", "--component", "_deep_gemm_C", "--strip"]
@@ -98,11 +131,23 @@ class abi3_wheel(bdist_wheel):  # noqa: N801 - as setuptools spells its commands
         super().run()
         normalise(Path(self.distribution.dist_files[-1][2]), epoch())
 
+    def write_wheelfile(self, wheelfile_base: str, *generator: str) -> None:
+        """Add the bill of materials beside WHEEL: all that is packed lies there by now."""
+        super().write_wheelfile(wheelfile_base, *generator)
+        add_sbom(Path(self.bdist_dir), Path(wheelfile_base), epoch())
+
     def get_tag(self) -> tuple[str, str, str]:
         """Read the platform from the staged binaries; an editable install stages none."""
         # A foreign wheel's binaries make no promise for other interpreters: setuptools' own tag.
         binaries = [] if PRECOMPILED else sorted(Path(self.bdist_dir).rglob("*.so"))
-        return ("cp310", "abi3", platform_tag(binaries)) if binaries else super().get_tag()
+        if not binaries:
+            tag: tuple[str, str, str] = super().get_tag()
+            return tag
+        upstream = self.distribution.upstream
+        if upstream:
+            platform = platform_tag(binaries, UPSTREAM.brought)
+            return upstream.python_tag, upstream.python_tag, platform
+        return "cp310", "abi3", platform_tag(binaries)
 
 
 def find_tool(name: str) -> str:
@@ -140,6 +185,7 @@ try:
         setup(
             version=precompiled_version(VERSION) if PRECOMPILED else VERSION,
             ext_modules=[Extension("vllm.third_party.deep_gemm._C", sources=[])],
+            distclass=deepgemm_distribution,
             cmdclass={"build_ext": build_command, "bdist_wheel": abi3_wheel},
             setup_requires=[] if PRECOMPILED else missing_requirements(ROOT, os.environ),
         )

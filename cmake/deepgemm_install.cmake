@@ -1,12 +1,13 @@
 include_guard()
 include(deepgemm_check_arguments)
 
-# Install <library> and <extensions> as component _deep_gemm_C beside their Python files, and nothing stale with them.
+# Install <extensions>, and <library> where they have one, as component _deep_gemm_C beside their Python files, and
+# nothing stale with them.
 #
-#   deepgemm_install(LIBRARY <target> EXTENSIONS <target>...)
+#   deepgemm_install(EXTENSIONS <target>... [LIBRARY <target>])
 function(deepgemm_install)
   cmake_parse_arguments(PARSE_ARGV 0 ARG "" "LIBRARY" "EXTENSIONS")
-  deepgemm_check_arguments(deepgemm_install REQUIRED LIBRARY EXTENSIONS)
+  deepgemm_check_arguments(deepgemm_install REQUIRED EXTENSIONS)
   set(destination "vllm/third_party/deep_gemm")
   set(names "")
   foreach(extension IN LISTS ARG_EXTENSIONS)

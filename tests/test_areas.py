@@ -14,6 +14,7 @@ STEPS = read_areas(ROOT).steps
 
 BUILD = ("CMakeLists.txt", "CMakePresets.json", "VERSION", "cmake/cubins.S.in", "setup.py")
 READ = ("README.md", "CONTRIBUTING.md", "docs/build.md", "tasks/ci.py", "benchmarks/gemm.py")
+RELEASE = ("docker/Dockerfile", "docker-bake.hcl", ".dockerignore", ".github/workflows/release.yml")
 
 
 def chosen(file: str) -> set[str]:
@@ -27,7 +28,7 @@ def test_what_a_wheel_is_made_of_builds_and_tests_it(file: str) -> None:
     assert {"build-deepgemm", "tests"} <= chosen(file)
 
 
-@pytest.mark.parametrize("file", [*READ, ".ci/run"])
+@pytest.mark.parametrize("file", [*READ, *RELEASE, ".ci/run"])
 def test_what_tests_read_runs_them(file: str) -> None:
     """Documents and tasks have tests too."""
     assert "tests" in chosen(file)

@@ -13,7 +13,9 @@ from pathlib import Path
 import pytest
 
 from tests.cmake.tree import ROOT, Tree, lay_out
+from tests.cmake.upstream import write_torch, write_upstream
 from tools.toolchain.wheels import unpacked
+from tools.wheel.audit import audit_wheel
 
 PACKED = (
     "setup.py",
@@ -102,6 +104,8 @@ def test_a_wheel_holds_what_is_built_now_and_nothing_left_over(tree: Tree) -> No
     assert f"vllm/third_party/deep_gemm/{placed.name}" not in names
     assert "vllm/third_party/deep_gemm/_C.abi3.so" in names
     assert not [name for name in names if name.startswith(("tools", "tests", "csrc"))]
+    metadata = {name.partition("/")[2] for name in names if ".dist-info/" in name}
+    assert {"licenses/LICENSE", "sboms/vllm-deepgemm.cdx.json"} <= metadata
     assert dates == {(1980, 1, 1, 0, 0, 0)}, "outside of git and without SOURCE_DATE_EPOCH"
 
 
@@ -167,3 +171,54 @@ def test_the_wheels_of_a_toolkit_are_required_only_where_there_is_none(
             check=True,
         )
         assert ("nvidia-cuda-nvcc==" in done.stdout.splitlines()[-1]) is expected
+
+
+@pytest.fixture(scope="module")
+def upstream(tree: Tree) -> dict[str, str]:
+    """The environment that names a little upstream checkout and its torch."""
+    folder = tree.root.parent
+    return {
+        "DEEPGEMM_SRC_DIR": str(write_upstream(folder / "DeepGEMM")),
+        "DEEPGEMM_TORCH": str(write_torch(folder / "torch")),
+    }
+
+
+def test_an_upstream_checkout_gives_a_wheel_of_its_own_kind(
+    tree: Tree, upstream: dict[str, str]
+) -> None:
+    """Its Python files in the place of ours, its torch and its one CPython in the metadata."""
+    for wheel in (tree.root / "dist").glob("*"):
+        wheel.unlink()
+    wheel = build(tree, "wheel", **upstream)
+    python = f"cp3{sys.version_info[1]}"
+    assert wheel.name.startswith(f"vllm_deepgemm-0.1.0+upstream.2.5.0-{python}-{python}-manylinux")
+    with zipfile.ZipFile(wheel) as archive:
+        names = {name.rpartition("/")[2] for name in archive.namelist() if "deep_gemm/" in name}
+    assert {"envs.py", "cutlass.h", "__init__.py"} <= names
+    assert not {"gemm.py", "settings.py", "libdeep_gemm.so", "_C.abi3.so"} & names
+    report = audit_wheel(wheel)
+    # The stand-in's library has no version of torch's other parts to need.
+    assert [str(finding) for finding in report.findings] == []
+    assert report.torch == "2.99.0"
+    assert [service.python for service in report.services] == [f"3.{sys.version_info[1]}"]
+    wheel.unlink()
+
+
+def test_an_upstream_checkout_is_not_installed_into_the_checkout(
+    tree: Tree, upstream: dict[str, str]
+) -> None:
+    """An editable install would leave upstream's __init__.py where git has ours."""
+    face = tree.root / "vllm" / "third_party" / "deep_gemm" / "__init__.py"
+    before = face.read_bytes()
+    done = subprocess.run(
+        [sys.executable, "setup.py", "build_ext", "--inplace"],
+        cwd=tree.root,
+        env={**tree.environ, **upstream},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode != 0
+    assert "over source-controlled ones of the same names" in done.stderr
+    assert face.read_bytes() == before
+    assert not list(face.parent.glob("_C.*.so"))

@@ -16,7 +16,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -28,12 +28,21 @@ from tools.interpreters.prepare import Plan as InterpreterPlan
 from tools.interpreters.prepare import plan_interpreters, prepare_interpreters
 from tools.interpreters.uv import find_uv
 from tools.turn import turn
+from tools.upstream.checkout import Upstream
+from tools.upstream.pinned import fetch_pinned, read_pin
+from tools.upstream.torch import Torch
+from tools.upstream_wheel import SOURCE, TORCH
 from tools.wheel.audit import audit_wheel
 from tools.wheel.import_check import ImportRow, check_imports
+from tools.wheel.platform_tag import RELEASE_LEVEL, require_release_platform
+from tools.wheel.policy import OURS, STANDALONE, UPSTREAM, Policy
+from tools.wheel.standalone import make_standalone
 
 ROOT = Path(__file__).resolve().parents[1]
 BUILD = ROOT / "build"
 TIMELINE = BUILD / "timeline.svg"
+PINNED = "upstream"  # what --source says for the commit of tools/upstream/pin.txt
+DESCRIPTION = ROOT / "docs" / "standalone.md"
 
 
 class WheelBuildError(ToolError):
@@ -48,12 +57,21 @@ class OutRefusedError(ToolError):
     exit_code: ClassVar[int] = 35
 
 
+class StandaloneRefusedError(ToolError):
+    """Leave --standalone out, or the upstream checkout."""
+
+    exit_code: ClassVar[int] = 57
+
+
 @dataclass(frozen=True, kw_only=True)
 class Plan:
     """What will be built for, by which command, and where the wheel will lie."""
 
     interpreters: InterpreterPlan
+    source: str  # an upstream checkout, "upstream" for the pinned one, or "" for ours
+    torch: Torch | None  # what an upstream checkout is compiled against
     strict: bool
+    standalone: bool
     command: tuple[str, ...]
     jobs: int | None
     out: Path
@@ -67,6 +85,7 @@ class Built:
     sha256: str
     rows: tuple[ImportRow, ...]
     missing: tuple[str, ...]
+    standalone: Built | None = None
 
 
 def main(arguments: Sequence[str] | None = None, environ: Mapping[str, str] = os.environ) -> int:
@@ -77,8 +96,11 @@ def main(arguments: Sequence[str] | None = None, environ: Mapping[str, str] = os
         print(json.dumps(plan_as_json(plan), indent=2) if options.json else spell(plan))
         return 0
     built = execute(plan, environ)
-    show(built)
-    print(json.dumps(built_as_json(built), indent=2) if options.json else built.wheel)
+    wheels = [built, *([built.standalone] if built.standalone else [])]
+    for each in wheels:
+        show(each)
+    paths = "\n".join(str(each.wheel) for each in wheels)
+    print(json.dumps(built_as_json(built), indent=2) if options.json else paths)
     return 0
 
 
@@ -94,7 +116,15 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         help="3.12, or a path; again for more (default: all of requires-python)",
     )
     add(
-        "--strict", action="store_true", help="a CPython that is nowhere is an error, not a warning"
+        "--strict",
+        action="store_true",
+        help="as for a release: a CPython that is nowhere is an error, not a warning, and so is a "
+        f"platform tag above manylinux_2_{RELEASE_LEVEL}",
+    )
+    add(
+        "--standalone",
+        action="store_true",
+        help=f"a second wheel, {STANDALONE.distribution}: the same as package deep_gemm",
     )
     add(
         "--out",
@@ -102,6 +132,12 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         default=ROOT / "dist",
         metavar="DIR",
         help="where the wheel goes (default: dist)",
+    )
+    add(
+        "--source",
+        default="",
+        metavar="DIR",
+        help="an upstream DeepGEMM checkout, or the pinned commit (upstream); default: ours",
     )
     add("--jobs", type=int, metavar="N", help="compiler processes at a time (default: one a core)")
     add(
@@ -120,9 +156,18 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 def make_plan(options: argparse.Namespace, environ: Mapping[str, str]) -> Plan:
     """Decide what to build for and how; change nothing.
 
-    Raises: OutRefusedError, and the errors of tools.interpreters that a plan can meet.
+    Raises: OutRefusedError, and the errors of tools.interpreters and tools.upstream that a plan can
+    meet.
     """
     check_out(options.out.absolute())
+    source = options.source or environ.get(SOURCE, "")
+    if source and options.standalone:
+        raise StandaloneRefusedError(
+            f"--standalone: expected our own sources, found {source} (--source or {SOURCE}); "
+            "upstream packs itself as deep_gemm: leave one of both out"
+        )
+    if source not in {"", PINNED}:
+        source = str(Upstream.read(Path(source)).folder)
     plan = plan_interpreters(
         options.python,
         requires_python=read_requires_python(ROOT / "pyproject.toml"),
@@ -133,7 +178,10 @@ def make_plan(options: argparse.Namespace, environ: Mapping[str, str]) -> Plan:
     command = (str(find_uv(environ)), "build", "--wheel", "--python", sys.executable, *isolation)
     return Plan(
         interpreters=plan,
+        source=source,
+        torch=Torch.find(environ.get(TORCH, "")) if source else None,
         strict=options.strict,
+        standalone=options.standalone,
         command=command,
         jobs=options.jobs,
         out=options.out.absolute(),
@@ -167,25 +215,72 @@ def execute(plan: Plan, environ: Mapping[str, str]) -> Built:
 def build_and_publish(plan: Plan, environ: Mapping[str, str]) -> Built:
     """Go through the steps; the caller sees to it that nobody else does."""
     prepared = prepare_interpreters(plan.interpreters, strict=plan.strict, environ=environ)
-    report(prepared)
+    if plan.source:
+        report(prepared, otherwise="the wheel cannot be installed there, upstream has no abi3")
+    else:
+        report(prepared)
+    if plan.source == PINNED:
+        with console.step("fetch the pinned upstream commit"):
+            plan = replace(plan, source=str(fetch_pinned(BUILD / "upstream", read_pin())))
     with tempfile.TemporaryDirectory(prefix="wheel-", dir=BUILD) as folder:
         with console.step("build the wheel"):
             started_ns = time.time_ns()
             wheel = build(plan, prepared.interpreters, Path(folder), environ)
         with console.step(f"draw {TIMELINE.relative_to(ROOT)}"):
             draw_timeline(started_ns)
-        with console.step(f"audit {wheel.name}"):
-            audit_wheel(wheel).raise_for_findings()
-        with console.step("install and import it in each environment"):
-            rows = check_imports(wheel, [each.executable for each in prepared.interpreters])
+        wheels = [(wheel, OURS)]
+        if plan.standalone:
+            with console.step("pack it as deep_gemm"):
+                other = make_standalone(wheel, Path(folder), DESCRIPTION.read_text())
+            wheels.append((other, STANDALONE))
+        rows = [check(each, policy, prepared.interpreters, plan) for each, policy in wheels]
         with console.step(f"publish in {plan.out}"):
-            published = publish(wheel, plan.out)
-    return Built(
-        wheel=published,
-        sha256=hashlib.sha256(published.read_bytes()).hexdigest(),
-        rows=tuple(rows),
-        missing=prepared.found.missing,
-    )
+            results = [
+                Built(
+                    wheel=publish(each, plan.out),
+                    sha256=hashlib.sha256(each.read_bytes()).hexdigest(),
+                    rows=found,
+                    missing=prepared.found.missing,
+                )
+                for (each, _), found in zip(wheels, rows, strict=True)
+            ]
+    return replace(results[0], standalone=results[1] if plan.standalone else None)
+
+
+def check(
+    wheel: Path, policy: Policy, targets: Sequence[Interpreter], plan: Plan
+) -> tuple[ImportRow, ...]:
+    """Audit a wheel and import it in each interpreter.
+
+    Raises: WheelAuditError, PlatformTooNewError, ImportCheckError.
+    """
+    with console.step(f"audit {wheel.name}"):
+        audit_wheel(wheel).raise_for_findings()
+        if plan.strict:
+            require_release_platform(wheel)
+    with console.step("install and import it in each environment"):
+        return import_in_each(wheel, targets, plan.torch, policy)
+
+
+def import_in_each(
+    wheel: Path, targets: Sequence[Interpreter], torch: Torch | None, policy: Policy = OURS
+) -> tuple[ImportRow, ...]:
+    """Import the wheel's extension in each environment that can: an upstream one wants its torch.
+
+    Raises: ImportCheckError.
+    """
+    if torch is None:
+        return check_imports(wheel, [each.executable for each in targets], policy=policy)
+    able = [each for each in targets if torch.serves(each.ext_suffix)]
+    unable = [each.series for each in targets if each not in able]
+    if unable:
+        print(
+            f"not imported under {', '.join(unable)}: {torch.folder} is not theirs", file=sys.stderr
+        )
+    if not able:
+        return ()
+    paths = [each.executable for each in able]
+    return check_imports(wheel, paths, policy=UPSTREAM, beside=torch.folder.parent)
 
 
 def build(
@@ -199,11 +294,12 @@ def build(
     Raises: WheelBuildError.
     """
     jobs = {"CMAKE_BUILD_PARALLEL_LEVEL": str(plan.jobs)} if plan.jobs else {}
+    chosen = {SOURCE: plan.source, TORCH: str(plan.torch.folder) if plan.torch else ""}
     paths = os.pathsep.join(str(target.executable) for target in targets)
     command = [*plan.command, "--out-dir", str(folder), str(ROOT)]
     code = subprocess.run(
         command,
-        env={**environ, **jobs, "DEEPGEMM_PYTHON_INTERPRETERS": paths},
+        env={**environ, **jobs, **chosen, "DEEPGEMM_PYTHON_INTERPRETERS": paths},
         stdout=sys.stderr,
         check=False,
     ).returncode
@@ -261,8 +357,11 @@ def show(built: Built) -> None:
 
 def spell(plan: Plan) -> str:
     """Return the plan as lines."""
+    torch = f"\nsource    {plan.source}\ntorch     {plan.torch.folder}" if plan.torch else ""
+    packed = f"\npack      {STANDALONE.distribution}" if plan.standalone else ""
     return (
-        f"{describe(plan.interpreters)}\nrun       {shlex.join(plan.command)}\npublish   {plan.out}"
+        f"{describe(plan.interpreters)}{torch}\nrun       {shlex.join(plan.command)}{packed}\n"
+        f"publish   {plan.out}"
     )
 
 
@@ -271,7 +370,10 @@ def plan_as_json(plan: Plan) -> dict[str, Any]:
     return {
         "interpreters": [each.to_json() for each in plan.interpreters.found.found],
         "missing": list(plan.interpreters.found.missing),
+        "source": plan.source,
+        "torch": str(plan.torch.folder) if plan.torch else "",
         "strict": plan.strict,
+        "standalone": plan.standalone,
         "command": list(plan.command),
         "jobs": plan.jobs,
         "out": str(plan.out),
@@ -285,6 +387,7 @@ def built_as_json(built: Built) -> dict[str, Any]:
         "sha256": built.sha256,
         "missing": list(built.missing),
         "extensions": [asdict(row) for row in built.rows],
+        "standalone": built_as_json(built.standalone) if built.standalone else None,
     }
 
 

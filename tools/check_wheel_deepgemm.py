@@ -2,6 +2,9 @@
 
     python3 tools/check_wheel_deepgemm.py [WHEEL] [--requires-python SPEC] [--json]
 
+WHEEL is a path, a URL or a requirement such as vllm==0.21.0; of a wheel on a server only the
+DeepGEMM part is read. Which kind of wheel it is, its own name and version say.
+
 Runs in any environment that has `packaging`; it imports nothing of what it judges.
 """
 
@@ -30,6 +33,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Print the report and raise WheelAuditError where it has a fault."""
     options = _parse(arguments)
     try:
+        from tools.published_wheel import is_elsewhere, judge_elsewhere
         from tools.wheel.audit import audit_installed, audit_wheel
     except ModuleNotFoundError as error:
         raise PackagingMissingError(
@@ -37,8 +41,12 @@ def main(arguments: list[str] | None = None) -> int:
             "install it or run `uv run --no-project --with packaging python "
             "tools/check_wheel_deepgemm.py WHEEL`"
         ) from None
-    if options.wheel:
-        report = audit_wheel(options.wheel, requires_python=options.requires_python)
+    if options.wheel and is_elsewhere(options.wheel):
+        judged = judge_elsewhere(options.wheel, requires_python=options.requires_python)
+        report = judged.report
+        print(judged.line(), file=sys.stderr)
+    elif options.wheel:
+        report = audit_wheel(Path(options.wheel), requires_python=options.requires_python)
     else:
         report = audit_installed(
             checkout=CHECKOUT, search_path=sys.path, requires_python=options.requires_python
@@ -51,7 +59,7 @@ def main(arguments: list[str] | None = None) -> int:
 def _parse(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="check_wheel_deepgemm.py", description=__doc__)
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
-    parser.add_argument("wheel", nargs="?", type=Path, help="default: the installed package")
+    parser.add_argument("wheel", nargs="?", help="default: the installed package")
     parser.add_argument(
         "--requires-python", metavar="SPEC", help="default: what the metadata states"
     )

@@ -58,6 +58,12 @@ def main(
     return 0
 
 
+def examine(root: Path, environ: Mapping[str, str]) -> Plan:
+    """Return what `--check` looks at; write nothing and ask nobody."""
+    asking = Questions.on_terminal(no_input=True)
+    return plan(root, _facts(_parse(["--check"]), root, environ, Machine.read(), asking))
+
+
 def _facts(
     options: argparse.Namespace,
     root: Path,

@@ -15,6 +15,8 @@ from typing import ClassVar
 from tools.errors import ToolError, exit_with
 
 ROOT = Path(__file__).resolve().parents[1]
+# In the version of a wheel that was built of an upstream checkout.
+UPSTREAM = "+upstream."
 
 
 class NoWheelError(ToolError):
@@ -38,7 +40,8 @@ def newest(folder: Path) -> Path:
 
     Raises: NoWheelError.
     """
-    wheels = sorted(folder.glob("vllm_deepgemm-*.whl"), key=lambda wheel: wheel.stat().st_mtime)
+    found = (each for each in folder.glob("vllm_deepgemm-*.whl") if UPSTREAM not in each.name)
+    wheels = sorted(found, key=lambda wheel: wheel.stat().st_mtime)
     if not wheels:
         raise NoWheelError(
             f"{folder}: expected a wheel of ours, found none; try: nox -s build_deepgemm"
@@ -51,10 +54,15 @@ def place(wheel: Path, root: Path) -> tuple[Path, ...]:
 
     Raises: NoWheelError.
     """
+    if UPSTREAM in wheel.name:
+        raise NoWheelError(
+            f"{wheel}: expected a wheel of csrc/deep_gemm, found upstream's, whose extension the "
+            "checkout's Python files cannot use; install it instead"
+        )
     try:
         with zipfile.ZipFile(wheel) as archive:
             names = [name for name in archive.namelist() if name.endswith(".so")]
-            placed = tuple(_write(root / name, archive.read(name)) for name in names)
+            placed = tuple(write_whole(root / name, archive.read(name)) for name in names)
     except (OSError, zipfile.BadZipFile) as error:
         raise NoWheelError(f"{wheel}: expected a wheel, found {error}") from error
     for folder in {path.parent for path in placed}:
@@ -63,8 +71,8 @@ def place(wheel: Path, root: Path) -> tuple[Path, ...]:
     return placed
 
 
-def _write(path: Path, data: bytes) -> Path:
-    """Replace a file by rename: a process may have mapped the old one."""
+def write_whole(path: Path, data: bytes) -> Path:
+    """Replace a shared object by rename: a process may have mapped the old one."""
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         with part.open("wb") as stream:

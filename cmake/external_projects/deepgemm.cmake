@@ -1,4 +1,5 @@
-# DeepGEMM for every interpreter: one libdeep_gemm.so without Python, one thin _C per SOABI, one _C.abi3.so.
+# DeepGEMM for every interpreter: one libdeep_gemm.so without Python, one thin _C per SOABI, one _C.abi3.so; or, where
+# DEEPGEMM_SRC_DIR names an upstream checkout, what deepgemm_upstream.cmake makes of that (decision 4).
 include_guard()
 include(deepgemm_add_cubins)
 include(deepgemm_add_extension)
@@ -6,6 +7,7 @@ include(deepgemm_compile_options)
 include(deepgemm_compiler_cache)
 include(deepgemm_embed_cubins)
 include(deepgemm_find_toolkit)
+include(deepgemm_find_upstream)
 include(deepgemm_install)
 include(deepgemm_interpreters)
 include(deepgemm_record_inputs)
@@ -41,6 +43,12 @@ deepgemm_compiler_cache(OUTPUT compiler_cache)
 deepgemm_find_toolkit(OUTPUT cuda)
 deepgemm_record_inputs(OUTPUT inputs NVCC "${cuda_NVCC}")
 deepgemm_interpreters(OUTPUT python)
+deepgemm_find_upstream(OUTPUT upstream CUDA_INCLUDE "${cuda_INCLUDE}")
+
+if(upstream_SOURCE)
+  include(external_projects/deepgemm_upstream)
+  return()
+endif()
 
 foreach(family IN LISTS families)
   deepgemm_add_cubins(FAMILY ${family} NVCC "${cuda_NVCC}" OUTPUT cubin STAMP "${inputs_NVCC_STAMP}")

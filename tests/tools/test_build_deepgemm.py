@@ -8,11 +8,15 @@ from pathlib import Path
 
 import pytest
 
+from tests.cmake.upstream import write_torch, write_upstream
 from tools import build_deepgemm, console
 from tools.build_deepgemm import (
     OutRefusedError,
+    StandaloneRefusedError,
     WheelBuildError,
     build,
+    check,
+    import_in_each,
     main,
     make_plan,
     parse,
@@ -20,6 +24,12 @@ from tools.build_deepgemm import (
 )
 from tools.errors import ToolError
 from tools.interpreters.uv import find_uv
+from tools.upstream.checkout import NoUpstreamError
+from tools.upstream.pinned import read_pin
+from tools.upstream.torch import Torch
+from tools.wheel.import_check import ImportRow
+from tools.wheel.platform_tag import PlatformTooNewError
+from tools.wheel.policy import OURS, UPSTREAM
 
 FAKE_UV = """\
 #!/bin/sh
@@ -27,6 +37,7 @@ FAKE_UV = """\
 # As `uv build`: writes a wheel into the folder after --out-dir, and says what it was told.
 while [ "$1" != --out-dir ]; do shift; done
 echo "interpreters=$DEEPGEMM_PYTHON_INTERPRETERS jobs=$CMAKE_BUILD_PARALLEL_LEVEL" >> {log}
+echo "source=$DEEPGEMM_SRC_DIR torch=$DEEPGEMM_TORCH" >> {log}
 [ {wheels} = 0 ] || echo {content} > "$2/vllm_deepgemm-0.1.0-cp310-abi3-linux_x86_64.whl"
 exit {code}
 """
@@ -64,6 +75,40 @@ def test_the_plan_changes_nothing(
     assert {file.name for file in tmp_path.iterdir()} == {"uv"}
 
 
+def test_the_plan_names_the_second_wheel(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As text and as data."""
+    monkeypatch.setattr(build_deepgemm, "BUILD", tmp_path / "build")
+    assert main(["--standalone", "--dry-run"], fake_uv(tmp_path)) == 0
+    assert "pack      deep-gemm-hopper\n" in capsys.readouterr().out
+    assert main(["--standalone", "--dry-run", "--json"], fake_uv(tmp_path)) == 0
+    assert json.loads(capsys.readouterr().out)["standalone"] is True
+
+
+def test_an_upstream_checkout_is_not_packed_a_second_time(tmp_path: Path) -> None:
+    """Refused before anything is read of it, by the option as by the environment."""
+    environ = {**fake_uv(tmp_path), "DEEPGEMM_SRC_DIR": str(tmp_path)}
+    with pytest.raises(StandaloneRefusedError, match="expected our own sources"):
+        main(["--standalone", "--dry-run"], environ)
+
+
+@pytest.mark.parametrize("strict", [False, True])
+def test_only_a_release_is_held_to_an_old_platform(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, strict: bool
+) -> None:
+    """A wheel for this machine may ask for its glibc; with --strict it may not."""
+    monkeypatch.setattr(build_deepgemm, "audit_wheel", lambda *_, **__: Passed())
+    monkeypatch.setattr(build_deepgemm, "check_imports", lambda *_, **__: ())
+    plan = make_plan(parse(["--strict"] if strict else []), fake_uv(tmp_path))
+    wheel = tmp_path / "vllm_deepgemm-0.1.0-cp310-abi3-manylinux_2_35_x86_64.whl"
+    if not strict:
+        assert check(wheel, OURS, (), plan) == ()
+        return
+    with pytest.raises(PlatformTooNewError):
+        check(wheel, OURS, (), plan)
+
+
 @pytest.mark.parametrize("passing", ["audit_wheel", "check_imports"])
 def test_a_wheel_that_fails_an_audit_is_not_published(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, passing: str
@@ -71,7 +116,7 @@ def test_a_wheel_that_fails_an_audit_is_not_published(
     """The folder of finished wheels only ever holds wheels that held."""
     monkeypatch.setattr(build_deepgemm, "BUILD", tmp_path / "build")
     monkeypatch.setattr(build_deepgemm, "TIMELINE", build_deepgemm.ROOT / "build" / "none.svg")
-    monkeypatch.setattr(build_deepgemm, passing, lambda *_: Passed())
+    monkeypatch.setattr(build_deepgemm, passing, lambda *_, **__: Passed())
     out = tmp_path / "dist"
     with pytest.raises(ToolError):
         main(["--out", str(out)], fake_uv(tmp_path))
@@ -87,7 +132,7 @@ def test_a_build_that_fails_names_its_command(tmp_path: Path, code: int, wheels:
     plan = make_plan(parse(["--jobs", "2"]), environ)
     with pytest.raises(WheelBuildError, match=f"found exit code {code} and {wheels} wheels"):
         build(plan, (), tmp_path, environ)
-    assert (tmp_path / "log").read_text() == "interpreters= jobs=2\n"
+    assert (tmp_path / "log").read_text() == "interpreters= jobs=2\nsource= torch=\n"
 
 
 def test_a_wheel_is_published_whole_or_not_at_all(
@@ -140,3 +185,62 @@ def test_a_folder_that_cannot_be_written_is_refused_before_the_build(tmp_path: P
     with pytest.raises(OutRefusedError, match=f"found a file at {tmp_path}/file"):
         main(["--out", str(tmp_path / "file" / "dist")], environ)
     assert not (tmp_path / "log").exists()
+
+
+def test_a_checkout_and_its_torch_are_handed_to_the_build(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """By option or environment; the plan names both, and the option goes first."""
+    source, torch = write_upstream(tmp_path / "DeepGEMM"), write_torch(tmp_path / "torch")
+    environ = fake_uv(tmp_path) | {"DEEPGEMM_TORCH": str(torch), "DEEPGEMM_SRC_DIR": str(source)}
+    plan = make_plan(parse([]), environ)
+    assert plan == make_plan(parse(["--source", str(source)]), environ)
+    build(plan, (), tmp_path, fake_uv(tmp_path))
+    assert f"source={source} torch={torch}\n" in (tmp_path / "log").read_text()
+    assert main(["--dry-run"], environ) == 0
+    assert f"source    {source}\ntorch     {torch}" in capfd.readouterr().out
+    with pytest.raises(NoUpstreamError):
+        make_plan(parse(["--source", str(tmp_path)]), environ)
+
+
+def test_the_pinned_commit_is_fetched_when_the_plan_is_carried_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A dry run asks no network; what was fetched is what is built."""
+    monkeypatch.setattr(build_deepgemm, "BUILD", tmp_path / "build")
+    environ = fake_uv(tmp_path, code=1) | {"DEEPGEMM_TORCH": str(write_torch(tmp_path / "torch"))}
+    assert main(["--source", "upstream", "--dry-run"], environ) == 0
+    folders = []
+
+    def fetch(folder: Path, pin: tuple[str, str]) -> Path:
+        folders.append(folder)
+        return folder / pin[1]
+
+    monkeypatch.setattr(build_deepgemm, "fetch_pinned", fetch)
+    with pytest.raises(WheelBuildError):
+        main(["--source", "upstream", "--out", str(tmp_path / "dist")], environ)
+    assert folders == [tmp_path / "build" / "upstream"]
+    assert f"source={folders[0] / read_pin()[1]} " in (tmp_path / "log").read_text()
+
+
+def test_an_upstream_wheel_is_imported_where_its_torch_can_be(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The others are named; nothing claims that they were tried."""
+    found = make_plan(parse([]), fake_uv(tmp_path)).interpreters.found.found
+    first, rest = found[0], [each.series for each in found[1:]]
+    folder = write_torch(tmp_path / "site-packages" / "torch")
+    (folder / f"_C{first.ext_suffix}").touch()
+    asked = []
+
+    def check(wheel: Path, paths: list[Path], **options: object) -> tuple[ImportRow, ...]:
+        asked.append((paths, options))
+        return ()
+
+    monkeypatch.setattr(build_deepgemm, "check_imports", check)
+    import_in_each(tmp_path / "x.whl", found, Torch.read(folder))
+    assert asked == [([first.executable], {"policy": UPSTREAM, "beside": folder.parent})]
+    assert f"not imported under {', '.join(rest)}" in capsys.readouterr().err
+    (folder / f"_C{first.ext_suffix}").unlink()
+    assert import_in_each(tmp_path / "x.whl", found, Torch.read(folder)) == ()
+    assert len(asked) == 1

@@ -63,3 +63,14 @@ def test_the_newest_wheel_is_the_one_made_last(tmp_path: Path) -> None:
         (tmp_path / name).touch()
         os.utime(tmp_path / name, (1000 - age, 1000 - age))
     assert newest(tmp_path).name == "vllm_deepgemm-1.whl"
+
+
+def test_an_upstream_wheel_is_neither_taken_nor_placed(checkout: Path, tmp_path: Path) -> None:
+    """Its extension fits upstream's Python files; the checkout has ours."""
+    own = make_wheel(tmp_path / "vllm_deepgemm-0.1.0-cp310-abi3-any.whl", _C="new")
+    other = make_wheel(tmp_path / "vllm_deepgemm-0.1.0+upstream.2.5.0-cp310-cp310-any.whl", _C="x")
+    os.utime(own, (1, 1))
+    assert newest(tmp_path) == own
+    with pytest.raises(NoWheelError, match="install it instead"):
+        place(other, checkout)
+    assert (checkout / FOLDER / "_C.so").read_text() == "old"

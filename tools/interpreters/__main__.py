@@ -74,15 +74,15 @@ def describe(plan: Plan) -> str:
     return "\n".join(lines)
 
 
-def report(prepared: Prepared) -> None:
-    """Show what was found, and warn about what was not."""
+def report(prepared: Prepared, *, otherwise: str = "the abi3 module serves it") -> None:
+    """Show what was found, and warn about what was not; `otherwise` says what that means."""
     rows = [(each.version, each.soabi, each.base_executable) for each in prepared.interpreters]
     console.table("interpreters", ("version", "SOABI", "made from"), rows)
     if prepared.found.missing:
         missing = ", ".join(prepared.found.missing)
         console.stderr.print(
             f"warning: CPython {missing}: no interpreter with its headers is here, so no extension "
-            "is compiled for it; the abi3 module serves it (--strict makes this an error that says "
+            f"is compiled for it; {otherwise} (--strict makes this an error that says "
             "where was looked)",
             markup=False,
         )

@@ -69,7 +69,7 @@ class Fetcher:
         if version.known and (note := self.store.recall("wheels", version.name)) is not None:
             return _from_note(note)
         try:
-            remote = _Remote(self.transport, location.place)
+            remote = RemoteFile(self.transport, location.place)
             directory = read_directory(cast(BinaryIO, remote), location.filename)
         except NoRanges:
             directory = _read_local(self._whole(location, version.name), location.filename)
@@ -189,7 +189,7 @@ def runs(members: Iterable[Member]) -> list[Run]:
     return [Run(members=tuple(group)) for group in groups]
 
 
-class _Remote(io.RawIOBase):
+class RemoteFile(io.RawIOBase):
     """A remote file that zipfile can read: its known end grows backwards by what is asked for."""
 
     def __init__(self, transport: Transport, url: str) -> None:
@@ -223,6 +223,12 @@ class _Remote(io.RawIOBase):
             self._data = self._range(start, known) + self._data
             known = start
         return self._data[start - known : end - known]
+
+    def readinto(self, buffer: Any) -> int:
+        """Fill a buffer, as io.BufferedReader asks."""
+        data = self.read(len(buffer))
+        buffer[: len(data)] = data
+        return len(data)
 
     def _range(self, start: int, end: int) -> bytes:
         with io.BytesIO() as sink:

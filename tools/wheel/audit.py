@@ -6,11 +6,14 @@ import importlib
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
-from tools.wheel.archive import read_archive
+from packaging.utils import canonicalize_name
+
+from tools.wheel.archive import WheelUnreadableError, read_archive
 from tools.wheel.binaries import Binary, check_binaries, read_binaries
 from tools.wheel.contents import Contents
+from tools.wheel.excerpt import read_excerpt
 from tools.wheel.extensions import (
     Minor,
     RequiresPythonError,
@@ -23,8 +26,9 @@ from tools.wheel.extensions import (
 from tools.wheel.findings import Finding, WheelAuditError
 from tools.wheel.installed import find_installed
 from tools.wheel.metadata import check_metadata, check_platform, read_metadata
-from tools.wheel.policy import OURS, Policy
+from tools.wheel.policy import OURS, PUBLISHED, Policy, policy_of
 from tools.wheel.record import check_record
+from tools.wheel.sbom import check_sbom
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,6 +38,7 @@ class Report:
     subject: str
     kind: str
     requires_python: str
+    torch: str | None
     services: tuple[Service, ...]
     binaries: tuple[Binary, ...]
     findings: tuple[Finding, ...]
@@ -44,6 +49,7 @@ class Report:
             "subject": self.subject,
             "kind": self.kind,
             "requires_python": self.requires_python,
+            "torch": self.torch,
             "clean": not self.findings,
             "services": [asdict(service) for service in self.services],
             "binaries": [
@@ -60,7 +66,8 @@ class Report:
             f"{b.sha256}  {b.bytes:>10} B  glibc {_glibc(b) or '?':<5} {b.name}"
             for b in self.binaries
         )
-        return (*serving, *files)
+        bound = (f"torch {self.torch}",) if self.torch else ()
+        return (*serving, *bound, *files)
 
     def raise_for_findings(self) -> None:
         """Raise WheelAuditError with all findings where there is any."""
@@ -69,24 +76,45 @@ class Report:
 
 
 def audit_wheel(
-    wheel: Path, *, policy: Policy = OURS, requires_python: str | None = None
+    wheel: Path, *, policy: Policy | None = None, requires_python: str | None = None
 ) -> Report:
-    """Judge a wheel file; requires-python is the wheel's own unless given."""
-    contents, findings = read_archive(wheel, policy)
+    """Judge a wheel file by its own kind and requires-python, unless they are given."""
+    if policy is None and canonicalize_name(wheel.name.split("-")[0]) == PUBLISHED.distribution:
+        return _audit_large(wheel, requires_python)
+    contents, findings = read_archive(wheel, policy or OURS)
+    metadata = read_metadata(contents)
+    policy = policy or policy_of(metadata.name, metadata.version)
+    return _judge(
+        contents, policy, findings, stated=metadata.requires_python, given=requires_python
+    )
+
+
+def audit_excerpt(file: IO[bytes], name: str, *, requires_python: str | None = None) -> Report:
+    """Judge the DeepGEMM part of a wheel of any kind, reading nothing else of it."""
+    contents, policy = read_excerpt(file, name)
     stated = read_metadata(contents).requires_python
-    return _judge(contents, policy, findings, stated=stated, given=requires_python)
+    return _judge(contents, policy, (), stated=stated, given=requires_python)
+
+
+def _audit_large(wheel: Path, requires_python: str | None) -> Report:
+    """Judge a wheel on disk by its DeepGEMM part alone."""
+    try:
+        with wheel.open("rb") as file:
+            return audit_excerpt(file, wheel.name, requires_python=requires_python)
+    except OSError as error:
+        raise WheelUnreadableError(f"{wheel}: expected a wheel, found {error.strerror}") from None
 
 
 def audit_installed(
     *,
     checkout: Path,
     search_path: Sequence[str],
-    policy: Policy = OURS,
     requires_python: str | None = None,
 ) -> Report:
     """Judge the installed package; requires-python is its metadata's or the checkout's."""
-    contents = find_installed(policy, checkout=checkout, search_path=search_path)
-    stated = read_metadata(contents).requires_python
+    contents = find_installed(OURS, checkout=checkout, search_path=search_path)
+    metadata = read_metadata(contents)
+    policy, stated = policy_of(metadata.name, metadata.version), metadata.requires_python
     if not (stated or requires_python) and contents.kind == "checkout":
         stated = _declared(checkout)
     return _judge(contents, policy, (), stated=stated, given=requires_python)
@@ -101,13 +129,14 @@ def _judge(
     given: str | None,
 ) -> Report:
     minors, unsupported = _minors(contents, stated=stated, given=given)
-    binaries, unreadable = read_binaries(contents)
+    binaries, unreadable = read_binaries(contents, policy)
     levels = {binary.file: binary.level for binary in binaries if binary.level is not None}
-    tags = read_metadata(contents).tags
+    metadata = read_metadata(contents)
     return Report(
         subject=contents.subject,
         kind=contents.kind,
         requires_python=stated if given is None else given,
+        torch=metadata.torch if policy.torch else None,
         services=services(contents, policy, minors),
         binaries=binaries,
         findings=(
@@ -118,7 +147,8 @@ def _judge(
             *(check_names(contents, policy, minors) if minors else ()),
             *unreadable,
             *check_binaries(binaries, policy, expected_soabis(policy, minors)),
-            *check_platform(contents, tags, levels),
+            *check_platform(contents, policy, levels),
+            *check_sbom(contents, policy),
         ),
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
@@ -13,9 +14,10 @@ from tools.wheel.elf_image import ElfError
 from tools.wheel.findings import Finding
 from tools.wheel.limited_api import limited_api
 from tools.wheel.platform_tag import PlatformError, glibc_level
-from tools.wheel.policy import Policy
+from tools.wheel.policy import TORCH_LIBRARIES, Policy
 
 ORIGIN = "$ORIGIN"
+CUDA_SYMBOL = re.compile(r"(cuda|nvrtc)[A-Z]")
 PYTHON_PREFIXES = ("Py", "_Py")
 
 
@@ -35,7 +37,9 @@ class Binary:
         return PurePosixPath(self.file).name
 
 
-def read_binaries(contents: Contents) -> tuple[tuple[Binary, ...], tuple[Finding, ...]]:
+def read_binaries(
+    contents: Contents, policy: Policy
+) -> tuple[tuple[Binary, ...], tuple[Finding, ...]]:
     """Return every shared object of the package, and a finding for each that can't be read."""
     binaries: list[Binary] = []
     findings: list[Finding] = []
@@ -47,7 +51,7 @@ def read_binaries(contents: Contents) -> tuple[tuple[Binary, ...], tuple[Finding
             findings.append(Finding(file=file, expected="a readable ELF file", found=str(error)))
             continue
         try:
-            level = glibc_level(elf)
+            level = glibc_level(elf, apart_from=policy.brought(elf.needed))
         except PlatformError as error:
             level = None
             findings.append(Finding(file=file, expected="a manylinux binary", found=str(error)))
@@ -63,7 +67,7 @@ def check_binaries(
     library = next((b for b in binaries if b.file == f"{policy.folder}/{policy.library}"), None)
     for binary in binaries:
         yield from _check_loading(binary, policy)
-        yield from _check_linkage(binary, library)
+        yield from _check_cuda(binary) if policy.torch else _check_linkage(binary, library)
         if binary.file in soabis:
             yield from _check_extension(binary, policy, soabis[binary.file])
         else:
@@ -81,8 +85,9 @@ def _check_loading(binary: Binary, policy: Policy) -> Iterator[Finding]:
     if elf.executable_stack:
         yield _fault(binary, "a stack without execution", "one with (PT_GNU_STACK)")
     for name in elf.needed:
-        if name not in policy.needed and name != policy.library:
-            expected = f"to need nothing but {policy.library} and the C and C++ runtime"
+        if not policy.may_need(name) and name != policy.library:
+            own = "torch, CUDA's runtime" if policy.torch else policy.library
+            expected = f"to need nothing but {own} and the C and C++ runtime"
             yield _fault(binary, expected, name)
     allowed = {ORIGIN} if policy.library in elf.needed else {ORIGIN, None}
     if elf.runpath not in allowed:
@@ -105,10 +110,25 @@ def _check_linkage(binary: Binary, library: Binary | None) -> Iterator[Finding]:
         yield _fault(binary, expected, _names(missing))
 
 
+def _check_cuda(binary: Binary) -> Iterator[Finding]:
+    # Limit: torch's symbols have no versions and no torch is read, so only CUDA's can be told: each
+    # of its libraries gives its symbols one.
+    missing = [
+        symbol.name
+        for symbol in binary.elf.undefined
+        if CUDA_SYMBOL.match(symbol.name) and not (symbol.version or symbol.weak)
+    ]
+    if missing:
+        yield _fault(binary, "CUDA's functions from a library that it needs", _names(missing))
+
+
 def _check_extension(binary: Binary, policy: Policy, soabi: str) -> Iterator[Finding]:
     elf = binary.elf
-    if policy.library not in elf.needed:
-        yield _fault(binary, f"to need {policy.library}", ", ".join(elf.needed) or "nothing needed")
+    needed = ", ".join(elf.needed) or "nothing needed"
+    if policy.library and policy.library not in elf.needed:
+        yield _fault(binary, f"to need {policy.library}", needed)
+    if policy.torch and not TORCH_LIBRARIES & set(elf.needed):
+        yield _fault(binary, "to need a library of torch, which it was compiled against", needed)
     entry = f"PyInit_{policy.module}"
     if entry not in elf.defined:
         yield _fault(binary, f"the entry point {entry}", "none")
@@ -123,6 +143,8 @@ def _check_extension(binary: Binary, policy: Policy, soabi: str) -> Iterator[Fin
 
 
 def _check_marker(binary: Binary, policy: Policy, soabi: str) -> Iterator[Finding]:
+    if policy.marker is None:
+        return
     expected = f"{policy.marker}={soabi}, for which its name claims that it was compiled"
     symbol = binary.elf.defined.get(policy.marker)
     if symbol is None:

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Literal
 
-Kind = Literal["wheel", "installed", "checkout"]
+# An excerpt is a wheel of which only the DeepGEMM part was read.
+Kind = Literal["wheel", "excerpt", "installed", "checkout"]
+WHOLE: tuple[Kind, ...] = ("wheel", "installed")  # of these, every file is at hand
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -87,7 +87,7 @@ def check_names(contents: Contents, policy: Policy, minors: tuple[Minor, ...]) -
         if service.file is None:
             expected = f"an extension for CPython {service.python}, which requires-python admits"
             yield Finding(file=policy.folder, expected=expected, found="none")
-    always = [f"{policy.folder}/{policy.library}"]
+    always = [f"{policy.folder}/{policy.library}"] if policy.library else []
     if policy.abi3_floor:
         # uv ignores the upper bound of requires-python: the abi3 tag has to be true beyond it.
         always.append(f"{policy.folder}/{policy.module}.abi3.so")

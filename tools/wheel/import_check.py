@@ -31,11 +31,12 @@ INSTALL_SECONDS, IMPORT_SECONDS = 300, 120
 # Runs in the interpreter under test. Order: the import comes before anything that could warm it up.
 PROBE = """\
 import importlib, json, sys, sysconfig, time
-name, out = sys.argv[1:]
+name, out, self_test, beside = sys.argv[1:]
+sys.path += [beside] if beside else []
 start = time.perf_counter()
 module = importlib.import_module(name)
 milliseconds = (time.perf_counter() - start) * 1000
-counts = module.self_test()
+counts = module.self_test() if self_test else {}
 result = {"file": module.__file__, "milliseconds": milliseconds, "counts": counts,
           "prefix": sys.prefix, "suffix": sysconfig.get_config_var("EXT_SUFFIX"),
           "soabi": sysconfig.get_config_var("SOABI")}
@@ -67,9 +68,11 @@ class ImportRow:
 
 
 def check_imports(
-    wheel: Path, interpreters: Sequence[Path], *, policy: Policy = OURS
+    wheel: Path, interpreters: Sequence[Path], *, policy: Policy = OURS, beside: Path | None = None
 ) -> tuple[ImportRow, ...]:
     """Install the wheel for each interpreter, import its extension and return what was imported.
+
+    `beside` is a folder of packages that the import may use: an upstream extension needs torch.
 
     Raises: ImportCheckError with the failures of all interpreters.
     """
@@ -79,7 +82,7 @@ def check_imports(
 
     def attempt(interpreter: Path) -> ImportRow | str:
         try:
-            return _check(wheel.resolve(), interpreter, extensions, policy)
+            return _check(wheel.resolve(), interpreter, extensions, policy, beside)
         except ImportCheckError as error:
             return f"{interpreter}: {error}"
 
@@ -108,13 +111,19 @@ def _extensions(wheel: Path, policy: Policy) -> dict[str, str]:
         raise ImportCheckError(f"{wheel}: expected a wheel archive, found {error}") from None
 
 
-def _check(wheel: Path, interpreter: Path, extensions: dict[str, str], policy: Policy) -> ImportRow:
+def _check(
+    wheel: Path,
+    interpreter: Path,
+    extensions: dict[str, str],
+    policy: Policy,
+    beside: Path | None,
+) -> ImportRow:
     # Only the folder is made absolute: the interpreter of an environment is itself a link.
     interpreter = interpreter.parent.resolve() / interpreter.name
     if not (interpreter.parent.parent / "pyvenv.cfg").is_file():
         raise ImportCheckError("expected the interpreter of a virtual environment, found another")
     _install(wheel, interpreter)
-    result = _probe(interpreter, f"{policy.folder}/{policy.module}".replace("/", "."))
+    result = _probe(interpreter, policy, beside)
     file = Path(result["file"])
     data = file.read_bytes()
     row = ImportRow(
@@ -139,13 +148,14 @@ def _install(wheel: Path, interpreter: Path) -> None:
     _run(command, Path.cwd(), INSTALL_SECONDS)
 
 
-def _probe(interpreter: Path, module: str) -> dict[str, Any]:
+def _probe(interpreter: Path, policy: Policy, beside: Path | None) -> dict[str, Any]:
+    module = f"{policy.folder}/{policy.module}".replace("/", ".")
     # Elsewhere, so that no import can find the checkout.
     with tempfile.TemporaryDirectory() as elsewhere:
         out = Path(elsewhere, "result.json")
-        _run(
-            (str(interpreter), "-I", "-c", PROBE, module, str(out)), Path(elsewhere), IMPORT_SECONDS
-        )
+        self_test = "self-test" if policy.self_test else ""
+        arguments = (module, str(out), self_test, str(beside or ""))
+        _run((str(interpreter), "-I", "-c", PROBE, *arguments), Path(elsewhere), IMPORT_SECONDS)
         try:
             result: dict[str, Any] = json.loads(out.read_text())
         except (OSError, ValueError) as error:

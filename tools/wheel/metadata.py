@@ -1,20 +1,22 @@
 """METADATA and WHEEL against the file name and against what the policy promises.
 
-Source: PyPA "Binary distribution format", "Core metadata", "Platform compatibility tags".
+Source: PyPA "Binary distribution format", "Core metadata", "Platform compatibility tags"; PEP 639.
 """
 
 from __future__ import annotations
 
 import email
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from email.message import Message
 
+from packaging.requirements import InvalidRequirement, Requirement
 from packaging.tags import Tag, parse_tag
 from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
 from packaging.version import InvalidVersion, Version
 
-from tools.wheel.contents import Contents
+from tools.wheel.contents import WHOLE, Contents
 from tools.wheel.findings import Finding
 from tools.wheel.platform_tag import tag_level
 from tools.wheel.policy import Policy
@@ -28,6 +30,19 @@ class Metadata:
     version: str = ""
     requires_python: str = ""
     tags: frozenset[Tag] = field(default_factory=frozenset)
+    requirements: tuple[str, ...] = ()
+
+    @property
+    def torch(self) -> str | None:
+        """The one version of torch that is required, None where it is left open."""
+        for text in self.requirements:
+            with suppress(InvalidRequirement):
+                requirement = Requirement(text)
+                pins = [each.version for each in requirement.specifier if each.operator == "=="]
+                exact = [version for version in pins if not version.endswith(".*")]
+                if canonicalize_name(requirement.name) == "torch" and exact:
+                    return exact[0]
+        return None
 
 
 def read_metadata(contents: Contents) -> Metadata:
@@ -42,6 +57,7 @@ def read_metadata(contents: Contents) -> Metadata:
         version=metadata.get("Version", ""),
         requires_python=metadata.get("Requires-Python", ""),
         tags=frozenset(tags),
+        requirements=tuple(metadata.get_all("Requires-Dist", [])),
     )
 
 
@@ -56,15 +72,21 @@ def check_metadata(contents: Contents, policy: Policy) -> Iterator[Finding]:
     yield from _check_headers(contents)
     stated = read_metadata(contents)
     yield from _check_identity(contents, policy, stated)
-    if contents.kind == "wheel":
-        yield from _check_file_name(contents, stated)
+    if contents.kind in {"wheel", "excerpt"}:
+        yield from _check_file_name(contents, policy, stated)
     yield from _check_abi(contents, policy, stated)
+    if policy.torch and not stated.torch:
+        expected = "Requires-Dist: torch==VERSION, the torch that its extensions are bound to"
+        found = ", ".join(stated.requirements) or "no requirement"
+        yield Finding(file=f"{contents.dist_info}/METADATA", expected=expected, found=found)
+    yield from _check_licences(contents, policy)
 
 
 def check_platform(
-    contents: Contents, tags: frozenset[Tag], levels: Mapping[str, int]
+    contents: Contents, policy: Policy, levels: Mapping[str, int]
 ) -> Iterator[Finding]:
     """Yield every platform that the tags claim and that a binary's glibc floor denies."""
+    tags = _file_tags(contents) if policy.retagged else read_metadata(contents).tags
     for platform in sorted({tag.platform for tag in tags}):
         claimed = tag_level(platform)
         if claimed is None:
@@ -112,7 +134,7 @@ def _check_identity(contents: Contents, policy: Policy, stated: Metadata) -> Ite
         yield Finding(file=file, expected=expected, found=f"{contents.dist_info}")
 
 
-def _check_file_name(contents: Contents, stated: Metadata) -> Iterator[Finding]:
+def _check_file_name(contents: Contents, policy: Policy, stated: Metadata) -> Iterator[Finding]:
     try:
         name, version, build, tags = parse_wheel_filename(contents.subject)
     except InvalidWheelFilename as error:
@@ -122,6 +144,8 @@ def _check_file_name(contents: Contents, stated: Metadata) -> Iterator[Finding]:
     if (name, version) != _identity(stated):
         expected = f"name and version of METADATA, {stated.name} {stated.version}"
         yield Finding(file=contents.subject, expected=expected, found=f"{name} {version}")
+    if policy.retagged:
+        return
     wheel = f"{contents.dist_info}/WHEEL"
     if tags != stated.tags:
         expected = f"the tags of the file name, {_text(tags)}"
@@ -130,6 +154,13 @@ def _check_file_name(contents: Contents, stated: Metadata) -> Iterator[Finding]:
     if stated_build != "".join(str(part) for part in build):
         expected = "the build number of the file name"
         yield Finding(file=wheel, expected=expected, found=stated_build or "none")
+
+
+def _file_tags(contents: Contents) -> frozenset[Tag]:
+    try:
+        return parse_wheel_filename(contents.subject)[3]
+    except InvalidWheelFilename:
+        return frozenset()  # a finding of its own
 
 
 def _check_abi(contents: Contents, policy: Policy, stated: Metadata) -> Iterator[Finding]:
@@ -142,6 +173,21 @@ def _check_abi(contents: Contents, policy: Policy, stated: Metadata) -> Iterator
     if not stated.tags:
         expected = f"a Tag: {policy.abi3_tag}-abi3-PLATFORM"
         yield Finding(file=f"{contents.dist_info}/WHEEL", expected=expected, found="none")
+
+
+def _check_licences(contents: Contents, policy: Policy) -> Iterator[Finding]:
+    """Source: PEP 639: listed files lie in `licenses`; what we build states its licence."""
+    if contents.kind not in WHOLE:
+        return
+    headers = _headers(contents, "METADATA")
+    for name in headers.get_all("License-File", []):
+        file = f"{contents.dist_info}/licenses/{name}"
+        if file not in contents.files:
+            yield Finding(file=file, expected="the file of License-File", found="no such file")
+    for key in ("License-Expression", "License-File"):
+        if policy.sbom and key not in headers:
+            file = f"{contents.dist_info}/METADATA"
+            yield Finding(file=file, expected=f"a {key}", found="none")
 
 
 def _identity(stated: Metadata) -> tuple[str, Version | None]:

@@ -10,7 +10,7 @@ symbol versions of gcc's runtime); a test holds this module against auditwheel i
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from pathlib import Path
 from typing import ClassVar
 
@@ -34,6 +34,8 @@ RUNTIME_LIBRARIES = frozenset(
 # The CUDA driver belongs to the machine; no wheel can bring it.
 DRIVER_LIBRARIES = frozenset({"libcuda.so.1"})
 
+# The X of manylinux_2_X that a release may ask for: older distributions are out of support.
+RELEASE_LEVEL = 28
 # The X of manylinux_2_X that auditwheel knows for x86-64; a newer glibc is a level of its own.
 LEVELS = (5, 12, 17, 24, 26, 27, 28, 31, 34, 35, 36, 37, 38, 39, 40, 41)
 # Namespace -> (the last version that a level has, that level), ascending.
@@ -77,6 +79,8 @@ LEGACY_LEVELS = {
     "manylinux2014_x86_64": 17,
 }
 
+Brought = Callable[[Iterable[str]], frozenset[str]]
+
 
 class PlatformError(ToolError):
     """The binaries earn no manylinux x86-64 tag."""
@@ -84,8 +88,16 @@ class PlatformError(ToolError):
     exit_code: ClassVar[int] = 21
 
 
-def platform_tag(binaries: Iterable[Path]) -> str:
+class PlatformTooNewError(ToolError):
+    """Build where glibc and gcc are older, as in docker/Dockerfile, or without --strict."""
+
+    exit_code: ClassVar[int] = 55
+
+
+def platform_tag(binaries: Iterable[Path], brought: Brought = lambda libraries: frozenset()) -> str:
     """Return the lowest manylinux tag that all `binaries` earn; they are each other's siblings.
+
+    `brought` tells which of the libraries that one needs come with other packages.
 
     Raises: PlatformError with every reason why there is none.
     """
@@ -98,8 +110,9 @@ def platform_tag(binaries: Iterable[Path]) -> str:
     for path in paths:
         try:
             elf = Elf.parse(path.read_bytes())
-            _refuse_foreign(elf, allowed)
-            levels.append(glibc_level(elf))
+            apart = brought(elf.needed)
+            _refuse_foreign(elf, allowed | apart)
+            levels.append(glibc_level(elf, apart_from=apart))
         except (ElfError, PlatformError) as error:
             reasons.append(f"{path.name}: {error}")
     if reasons:
@@ -110,12 +123,14 @@ def platform_tag(binaries: Iterable[Path]) -> str:
     return f"manylinux_2_{max(levels)}_x86_64"
 
 
-def glibc_level(elf: Elf) -> int:
+def glibc_level(elf: Elf, *, apart_from: Collection[str] = ()) -> int:
     """Return the X of the lowest manylinux_2_X whose glibc and gcc runtime serve `elf`.
 
-    Raises: PlatformError for a symbol version that no known level has.
+    Raises: PlatformError for a symbol version that no known level has, unless its library is one
+    that does not come with the platform.
     """
-    levels = {need: _level(need) for need in elf.version_needs}
+    needs = [need for need in elf.version_needs if need.library not in apart_from]
+    levels = {need: _level(need) for need in needs}
     unknown = [f"{need.version} of {need.library}" for need, level in levels.items() if not level]
     if unknown:
         raise PlatformError(
@@ -128,6 +143,21 @@ def tag_level(platform: str) -> int | None:
     """Return the X that a platform tag claims, None where it is no manylinux tag of x86-64."""
     match = re.fullmatch(r"manylinux_2_(\d+)_x86_64", platform)
     return int(match[1]) if match else LEGACY_LEVELS.get(platform)
+
+
+def require_release_platform(wheel: Path) -> None:
+    """Refuse a wheel whose name asks for a newer glibc than a release may.
+
+    Raises: PlatformTooNewError.
+    """
+    platform = wheel.stem.rpartition("-")[2]
+    level = tag_level(platform)
+    if level is None or level > RELEASE_LEVEL:
+        raise PlatformTooNewError(
+            f"{wheel.name}: expected manylinux_2_{RELEASE_LEVEL} or older (--strict), found "
+            f"{platform}: this machine's compiler ties it to its own glibc; "
+            "try: docker buildx bake, or leave --strict out"
+        )
 
 
 def _refuse_foreign(elf: Elf, allowed: frozenset[str]) -> None:

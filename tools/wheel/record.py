@@ -66,7 +66,7 @@ def _check_listed(contents: Contents, path: str, rows: Rows) -> Iterator[Finding
         if reason:
             yield Finding(file=path, expected="paths inside the package", found=f"{name}: {reason}")
         elif name not in contents.files:
-            if not _compiled(contents, name):
+            if contents.kind != "excerpt" and not _compiled(contents, name):
                 yield Finding(
                     file=name, expected="the file that RECORD lists", found="no such file"
                 )

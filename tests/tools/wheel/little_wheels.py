@@ -16,7 +16,9 @@ from pathlib import Path
 import pytest
 
 from tools.wheel.record import digest
+from tools.wheel.sbom import bill_of_materials, file_name
 
+ROOT = Path(__file__).resolve().parents[3]
 CC = shutil.which("cc") or shutil.which("gcc")
 needs_compiler = pytest.mark.skipif(CC is None, reason="needs a C compiler (cc or gcc) on PATH")
 
@@ -108,17 +110,40 @@ def good_files() -> dict[str, bytes]:
     }
 
 
+def built_files() -> dict[str, bytes]:
+    """Return the package of this checkout with its real binaries, or skip where none are built."""
+    folder = ROOT / FOLDER
+    if not list(folder.glob("_C.*.so")):
+        pytest.skip("needs the built binaries beside their Python files; nox -s build_deepgemm")
+    files = (path for path in sorted(folder.rglob("*")) if path.suffix != ".pyc")
+    package = {
+        path.relative_to(ROOT).as_posix(): path.read_bytes() for path in files if path.is_file()
+    }
+    return {"vllm/__init__.py": b"", "vllm/third_party/__init__.py": b"", **package}
+
+
 def metadata_files(
     tag: str = TAG, requires_python: str = REQUIRES_PYTHON, name: str = "vllm-deepgemm"
 ) -> dict[str, bytes]:
     """Return METADATA and WHEEL."""
     metadata = f"Metadata-Version: 2.4\nName: {name}\nVersion: {VERSION}\n"
     metadata += f"Requires-Python: {requires_python}\n"
+    metadata += "License-Expression: Apache-2.0\nLicense-File: LICENSE\n"
     wheel = f"Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: false\nTag: {tag}\n"
     return {
         f"{DIST_INFO}/METADATA": metadata.encode(),
         f"{DIST_INFO}/WHEEL": wheel.encode(),
+        f"{DIST_INFO}/licenses/LICENSE": b"of the test",
     }
+
+
+def bill_file(members: Mapping[str, bytes], described: Mapping[str, bytes]) -> dict[str, bytes]:
+    """Return the bill of materials that our builder would write; none where METADATA names none."""
+    metadata = described.get(f"{DIST_INFO}/METADATA", b"")
+    if b"Name:" not in metadata or b"Version:" not in metadata:
+        return {}
+    name = f"{DIST_INFO}/{file_name(metadata)}"
+    return {name: described.get(name) or bill_of_materials(members, metadata, 0)}
 
 
 def record_of(files: Mapping[str, bytes]) -> bytes:
@@ -146,10 +171,15 @@ def write_wheel(
     record: bytes | None = None,
     extra: Sequence[tuple[zipfile.ZipInfo, bytes]] = (),
     tag: str = TAG,
+    billed: bool = True,
 ) -> Path:
     """Write a wheel of `files`; `extra` members follow as they are, listed in RECORD."""
     members = dict(good_files() if files is None else files)
-    members |= metadata_files(tag) if metadata is None else metadata
+    described = metadata_files(tag) if metadata is None else dict(metadata)
+    extras = {info.filename: data for info, data in extra}
+    # A RECORD that is given lists what its test knows of.
+    bill = bill_file(members | extras, described) if billed and record is None else {}
+    members |= described | bill
     listed = members | {info.filename: data for info, data in extra}
     wheel = folder / f"{NAME}-{VERSION}-{tag}.whl"
     with zipfile.ZipFile(wheel, "w", zipfile.ZIP_DEFLATED) as archive:

@@ -23,6 +23,7 @@ from tests.tools.wheel.little_wheels import (
     write_wheel,
 )
 from tools.wheel.import_check import ImportCheckError, check_imports, main
+from tools.wheel.policy import UPSTREAM
 
 UV = os.environ.get("UV") or shutil.which("uv")
 INCLUDE = sysconfig.get_path("include")
@@ -100,6 +101,19 @@ def test_a_new_wheel_of_the_same_version_is_the_one_that_is_checked(tmp_path: Pa
     assert row.self_test == {"configs": 9}
     Path(row.file).unlink()
     assert check_imports(wheel, [python])[0].file == row.file
+
+
+def test_an_upstream_extension_is_imported_with_its_torch_and_not_tested(tmp_path: Path) -> None:
+    """Its package imports torch, which lies in another environment; it has no self-test."""
+    wheel = wheel_of(tmp_path, module(FAILED), face="import little_torch")
+    python = environment(tmp_path / "one")
+    with pytest.raises(ImportCheckError, match="No module named 'little_torch'"):
+        check_imports(wheel, [python], policy=UPSTREAM)
+    beside = tmp_path / "site-packages"
+    beside.mkdir()
+    (beside / "little_torch.py").touch()
+    (row,) = check_imports(wheel, [python], policy=UPSTREAM, beside=beside)
+    assert (Path(row.file).name, row.self_test) == (f"_C{SUFFIX}", {})
 
 
 FAILED = '(PyErr_SetString(PyExc_RuntimeError, "no cubins"), (PyObject *)0)'

@@ -9,7 +9,7 @@ import pytest
 from tests.tools.wheel.little_wheels import DIST_INFO, metadata_files, write_wheel
 from tools.wheel.archive import read_archive
 from tools.wheel.contents import Contents
-from tools.wheel.metadata import check_metadata, check_platform, read_metadata
+from tools.wheel.metadata import check_metadata, check_platform
 from tools.wheel.policy import OURS
 
 
@@ -40,6 +40,9 @@ def test_agreeing_metadata_have_no_fault(tmp_path: Path) -> None:
         ("METADATA", "Version: 1.0", "Version: one", "expected the folder of vllm-deepgemm one"),
         ("METADATA", "Requires-Python: ", "X: ", "expected one Requires-Python, found 0"),
         ("METADATA", "Name: ", "Name: x\nName: ", "expected one Name, found 2"),
+        ("METADATA", "License-Expression: ", "X: ", "expected a License-Expression, found none"),
+        ("METADATA", "License-File: ", "X: ", "expected a License-File, found none"),
+        ("METADATA", "File: LICENSE", "File: N", "licenses/N: expected the file of License-File"),
         ("WHEEL", "Wheel-Version: 1.0", "Wheel-Version: 2.0", "expected Wheel-Version: 1.0"),
         ("WHEEL", "Purelib: false", "Purelib: true", "expected Root-Is-Purelib: false, found true"),
         ("WHEEL", "Tag: cp310-", "Tag: cp311-", "expected the tags of the file name"),
@@ -87,15 +90,14 @@ def test_no_metadata_folder_is_a_fault() -> None:
 def test_a_platform_that_claims_no_glibc_is_a_fault(tmp_path: Path, platform: str) -> None:
     """Only a manylinux tag of x86-64 says which machines the binaries run on."""
     contents, _ = read_archive(write_wheel(tmp_path, {}, tag=f"cp310-abi3-{platform}"), OURS)
-    tags = read_metadata(contents).tags
-    assert [f.found for f in check_platform(contents, tags, {})] == [platform]
+    assert [f.found for f in check_platform(contents, OURS, {})] == [platform]
 
 
 def test_every_platform_of_the_tag_has_to_be_true(tmp_path: Path) -> None:
     """Of two claims, the one below a binary's floor is denied."""
     tag = "cp310-abi3-manylinux_2_17_x86_64.manylinux_2_28_x86_64"
     contents, _ = read_archive(write_wheel(tmp_path, {}, tag=tag), OURS)
-    found = list(check_platform(contents, read_metadata(contents).tags, {"a.so": 28}))
+    found = list(check_platform(contents, OURS, {"a.so": 28}))
     assert [str(f) for f in found] == [
         "a.so: expected a glibc floor of 2.17, from the tag manylinux_2_17_x86_64, found 2.28"
     ]

@@ -18,7 +18,14 @@ from tests.tools.wheel.little_wheels import (
     write_wheel,
 )
 from tools.wheel.elf import Elf
-from tools.wheel.platform_tag import PlatformError, glibc_level, platform_tag, tag_level
+from tools.wheel.platform_tag import (
+    PlatformError,
+    PlatformTooNewError,
+    glibc_level,
+    platform_tag,
+    require_release_platform,
+    tag_level,
+)
 
 pytestmark = needs_compiler
 CASES = [
@@ -117,3 +124,22 @@ def test_no_binary_earns_no_tag() -> None:
 def test_a_tag_claims_a_level_or_none(tag: str, level: int | None) -> None:
     """Old names have their level; other platforms claim none."""
     assert tag_level(tag) == level
+
+
+@pytest.mark.parametrize(
+    ("platform", "refused"),
+    [
+        ("manylinux_2_17_x86_64", False),
+        ("manylinux_2_28_x86_64", False),
+        ("manylinux_2_29_x86_64", True),
+        ("linux_x86_64", True),
+    ],
+)
+def test_a_release_asks_for_no_newer_glibc_than_it_promises(platform: str, refused: bool) -> None:
+    """--strict holds the tag; the message says where to build instead."""
+    wheel = Path(f"vllm_deepgemm-0.1.0-cp310-abi3-{platform}.whl")
+    if not refused:
+        require_release_platform(wheel)
+        return
+    with pytest.raises(PlatformTooNewError, match=f"found {platform}.*docker buildx bake"):
+        require_release_platform(wheel)

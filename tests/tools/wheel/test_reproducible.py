@@ -59,7 +59,8 @@ def test_the_normal_form_is_sorted_timed_and_true(tmp_path: Path) -> None:
     names = [info.filename for info in infos]
     assert names == [
         *("vllm/B.py", "vllm/a.py", "vllm/b.py", "vllm/tool"),
-        *(f"{DIST_INFO}/METADATA", f"{DIST_INFO}/WHEEL", f"{DIST_INFO}/RECORD"),
+        *(f"{DIST_INFO}/METADATA", f"{DIST_INFO}/WHEEL", f"{DIST_INFO}/licenses/LICENSE"),
+        f"{DIST_INFO}/RECORD",
     ]
     assert {info.date_time for info in infos} == {(2023, 11, 14, 22, 13, 20)}
     modes = {info.filename: info.external_attr >> 16 for info in infos}
@@ -104,7 +105,7 @@ def test_a_failure_leaves_the_wheel_as_it_was(
 
 def test_a_build_needs_nothing_but_the_standard_library() -> None:
     """What setup.py imports from here imports without site-packages."""
-    code = "import tools.wheel.platform_tag, tools.wheel.reproducible"
+    code = "import tools.wheel.platform_tag, tools.wheel.reproducible, tools.wheel.sbom"
     root = Path(__file__).parents[3]
     subprocess.run((sys.executable, "-S", "-c", code), cwd=root, check=True)
 

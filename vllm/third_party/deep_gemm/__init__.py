@@ -7,6 +7,14 @@ torch and touches no GPU; a kernel call on a machine without an sm_90 GPU says w
 
 from __future__ import annotations
 
+try:
+    from . import _C as _C
+except ImportError as error:
+    raise ImportError(
+        f"{__name__}: expected an extension for this interpreter in {__path__[0]}, found none that "
+        f"loads ({error}); to see why: python {__path__[0]}/doctor.py"
+    ) from error
+
 from . import testing, utils
 from .bf16 import (
     bf16_gemm_nn,

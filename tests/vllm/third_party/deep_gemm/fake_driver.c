@@ -13,20 +13,27 @@ static Result outcome(const char* function) {
 }
 
 Result cuInit(unsigned flags) { return flags == 0 ? outcome("cuInit") : 1; }
+/* What the doctor asks by name. FAKE_CUDA_VERSION is the driver's ("13000"), FAKE_CUDA_COUNT that of GPUs. */
+static int setting(const char* name, int otherwise) {
+  const char* value = getenv(name);
+  return value == NULL ? otherwise : atoi(value);
+}
+Result cuDriverGetVersion(int* version) { return *version = setting("FAKE_CUDA_VERSION", 13000), 0; }
+Result cuDeviceGetCount(int* count) { return *count = setting("FAKE_CUDA_COUNT", 1), 0; }
 
 static Result error_string(Result result, const char** words) {
   *words = result == 719 ? "a failure as ordered" : "no error";
   return 0;
 }
-static Result device_get(int* device, int ordinal) {
+Result cuDeviceGet(int* device, int ordinal) {
   *device = ordinal;
   return outcome("cuDeviceGet");
 }
-static Result device_name(char* name, int length, int device) {
+Result cuDeviceGetName(char* name, int length, int device) {
   snprintf(name, length, "Fake %d", device);
   return 0;
 }
-static Result device_attribute(int* value, int attribute, int device) {
+Result cuDeviceGetAttribute(int* value, int attribute, int device) {
   const char* capability = getenv("FAKE_CUDA_SM");
   const int number = capability == NULL ? 90 : atoi(capability);
   (void)device;
@@ -135,9 +142,9 @@ Result cuGetProcAddress_v2(const char* name, void** entry, int version, unsigned
     const char* name;
     void* entry;
   } entries[] = {{"cuGetErrorString", error_string},
-                 {"cuDeviceGet", device_get},
-                 {"cuDeviceGetName", device_name},
-                 {"cuDeviceGetAttribute", device_attribute},
+                 {"cuDeviceGet", cuDeviceGet},
+                 {"cuDeviceGetName", cuDeviceGetName},
+                 {"cuDeviceGetAttribute", cuDeviceGetAttribute},
                  {"cuDevicePrimaryCtxRetain", context_retain},
                  {"cuCtxGetDevice", context_device},
                  {"cuCtxPushCurrent", context_push},
