@@ -66,8 +66,8 @@ def _require_tree(folder: Path) -> None:
     if (folder / OPERATORS).exists():
         raise NoUpstreamError(
             f"{folder}: expected a checkout of DeepGEMM with a pybind11 binding, found "
-            f"{OPERATORS}, which stands in the place of that extension and loads torch operators; check out an "
-            "earlier commit, such as that of tools/upstream/pin.txt"
+            f"{OPERATORS}, which stands in the place of that extension and loads torch operators; "
+            "check out an earlier commit, such as that of tools/upstream/pin.txt"
         )
 
 
