@@ -32,7 +32,8 @@ TORCHLESS = ("build_cost", "precompiled")
 def build_deepgemm(session: nox.Session) -> None:
     """Build one wheel for every CPython, audit it, import it in each; options: -- --help."""
     install(session, "tools")
-    if not is_bare(session) and any(word.startswith("--source") for word in session.posargs):
+    upstream = os.environ.get("DEEPGEMM_SRC_DIR") or "--source" in " ".join(session.posargs)
+    if upstream and not is_bare(session) and not os.environ.get("DEEPGEMM_TORCH"):
         session.install(TORCH)  # for its headers and libraries: with CUDA, so not by install()
     command = ("python", "-m", "tools.build_deepgemm", *build_options(session), *session.posargs)
     session.run(*command, stderr=sys.stderr)  # apart from stdout, where --json prints

@@ -4,7 +4,7 @@ include(deepgemm_check_arguments)
 # Add the module _C<suffix> of an upstream checkout: its pybind11 binding, compiled by the build's own compiler against
 # the build's torch; of the target CPython only headers and SOABI are used.
 #
-# <prefix> is that of deepgemm_find_upstream. DEEPGEMM_UPSTREAM_JOBS of these compiles run at a time.
+# <prefix> is that of deepgemm_find_upstream; <prefix>_JOBS of these compiles run at a time, or DEEPGEMM_UPSTREAM_JOBS.
 #
 #   deepgemm_add_upstream_extension(TARGET <target> SOABI <text> SUFFIX <suffix> UPSTREAM <prefix> INCLUDE <folder>...)
 function(deepgemm_add_upstream_extension)
@@ -12,7 +12,7 @@ function(deepgemm_add_upstream_extension)
   deepgemm_check_arguments(deepgemm_add_upstream_extension REQUIRED TARGET SOABI SUFFIX UPSTREAM INCLUDE)
   set(source "${${ARG_UPSTREAM}_SOURCE}")
   set(torch "${${ARG_UPSTREAM}_TORCH}")
-  _deepgemm_upstream_pool()
+  _deepgemm_upstream_pool("${${ARG_UPSTREAM}_JOBS}")
   add_library(${ARG_TARGET} MODULE "${source}/csrc/python_api.cpp" "${CMAKE_SOURCE_DIR}/cmake/deepgemm_soabi.cpp")
   target_compile_features(${ARG_TARGET} PRIVATE cxx_std_20)
   # Source: the folders and definitions of DeepGEMM's setup.py and of torch.utils.cpp_extension.
@@ -42,18 +42,15 @@ function(deepgemm_add_upstream_extension)
     LIBRARY_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/deep_gemm")
 endfunction()
 
-# Make the pool of compilers, 1.9 GiB each: two of them, or the one that a small memory bears.
-function(_deepgemm_upstream_pool)
+# Make the pool of compilers, of as many as memory bears; whoever knows better names another number.
+function(_deepgemm_upstream_pool jobs)
   get_property(pools GLOBAL PROPERTY JOB_POOLS)
   if(pools MATCHES "deepgemm_upstream=")
     return()
   endif()
-  cmake_host_system_information(RESULT mebibytes QUERY TOTAL_PHYSICAL_MEMORY)
-  set(jobs 2)
-  if(mebibytes LESS 4096)
-    set(jobs 1)
+  if(DEEPGEMM_UPSTREAM_JOBS)
+    set(jobs "${DEEPGEMM_UPSTREAM_JOBS}")
   endif()
-  set(DEEPGEMM_UPSTREAM_JOBS ${jobs} CACHE STRING "Compiles of upstream's binding at a time, 1.9 GiB each")
   # The property hides the variable of the same meaning, which presets set.
-  set_property(GLOBAL PROPERTY JOB_POOLS ${pools} ${CMAKE_JOB_POOLS} deepgemm_upstream=${DEEPGEMM_UPSTREAM_JOBS})
+  set_property(GLOBAL PROPERTY JOB_POOLS ${pools} ${CMAKE_JOB_POOLS} deepgemm_upstream=${jobs})
 endfunction()

@@ -1,9 +1,9 @@
 include_guard()
 include(deepgemm_check_arguments)
 
-# Set <prefix>_SOURCE, _VERSION, _TORCH, _TORCH_VERSION, _TORCH_ABI, _INCLUDE and _LIBRARIES of the checkout that
-# DEEPGEMM_SRC_DIR names and of what it is compiled against; tools/upstream knows both. <prefix>_SOURCE is empty
-# where nothing is named.
+# Set <prefix>_SOURCE, _VERSION, _TORCH, _TORCH_VERSION, _TORCH_ABI, _INCLUDE, _LIBRARIES and _JOBS of the checkout that
+# DEEPGEMM_SRC_DIR names and of what it is compiled against; tools/upstream_facts.py tells them. <prefix>_SOURCE is
+# empty where nothing is named.
 #
 #   deepgemm_find_upstream(OUTPUT <prefix> CUDA_INCLUDE <folder>)
 function(deepgemm_find_upstream)
@@ -22,14 +22,14 @@ function(deepgemm_find_upstream)
     return()
   endif()
   execute_process(
-    COMMAND "${VLLM_PYTHON_EXECUTABLE}" -m tools.upstream "--source=${DEEPGEMM_SRC_DIR}" "--torch=${DEEPGEMM_TORCH}"
+    COMMAND "${VLLM_PYTHON_EXECUTABLE}" -m tools.upstream_facts "--source=${DEEPGEMM_SRC_DIR}" "--torch=${DEEPGEMM_TORCH}"
       "--cuda-include=${ARG_CUDA_INCLUDE}"
     WORKING_DIRECTORY "${CMAKE_SOURCE_DIR}"
     OUTPUT_VARIABLE facts ERROR_VARIABLE complaint RESULT_VARIABLE code)
   if(NOT code EQUAL 0)
     message(FATAL_ERROR "${complaint}")
   endif()
-  foreach(key IN ITEMS source version torch torch_version torch_abi include libraries)
+  foreach(key IN ITEMS source version torch torch_version torch_abi include libraries jobs)
     string(JSON value GET "${facts}" ${key})
     string(TOUPPER ${key} name)
     set(${ARG_OUTPUT}_${name} "${value}" PARENT_SCOPE)

@@ -12,6 +12,8 @@ foreach(soabi IN LISTS python_SOABIS)
 endforeach()
 deepgemm_install_upstream(SOURCE "${upstream_SOURCE}" EXTENSIONS ${extensions})
 
+get_property(pools GLOBAL PROPERTY JOB_POOLS)
+list(JOIN pools ", " pool_text)
 list(JOIN python_SOABIS ", " soabi_text)
 list(TRANSFORM upstream_LIBRARIES REPLACE ".*/" "" OUTPUT_VARIABLE library_text)
 list(JOIN library_text ", " library_text)
@@ -20,5 +22,6 @@ message(STATUS "DeepGEMM, upstream
      torch           ${upstream_TORCH}, ${upstream_TORCH_VERSION}
      libraries       ${library_text}
      interpreters    ${soabi_text}
-     compiler        ${CMAKE_CXX_COMPILER_ID} ${CMAKE_CXX_COMPILER_VERSION}, ${CMAKE_BUILD_TYPE}, ${DEEPGEMM_UPSTREAM_JOBS} at a time
-     compiler cache  ${compiler_cache}")
+     compiler        ${CMAKE_CXX_COMPILER_ID} ${CMAKE_CXX_COMPILER_VERSION}, ${CMAKE_BUILD_TYPE}
+     compiler cache  ${compiler_cache}
+     job pools       ${pool_text}")

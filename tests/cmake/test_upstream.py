@@ -118,6 +118,14 @@ def test_the_pools_of_presets_stay(tree: Tree) -> None:
     assert {"compile", "link", "deepgemm_upstream"} <= set(re.findall(r"^pool (\w+)", rules, re.M))
 
 
+def test_a_person_may_name_another_number_of_compiles(tree: Tree) -> None:
+    """On a machine whose memory is known better."""
+    tree.configure("-DDEEPGEMM_UPSTREAM_JOBS=5")
+    rules = (tree.build / "CMakeFiles" / "rules.ninja").read_text()
+    assert re.search(r"pool deepgemm_upstream\n\s+depth = 5\n", rules)
+    tree.configure("-UDEEPGEMM_UPSTREAM_JOBS")
+
+
 def test_a_compiler_cache_stands_before_the_compiler(tree: Tree, tmp_path: Path) -> None:
     """The same rule as for our own sources."""
     cache = tmp_path / "ccache"

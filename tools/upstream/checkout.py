@@ -12,6 +12,8 @@ from tools.errors import ToolError
 
 BINDING = Path("csrc/python_api.cpp")
 FACE = Path("deep_gemm/__init__.py")
+# Later commits register operators with torch; this module loads them from another shared object.
+OPERATORS = Path("deep_gemm/_C.py")
 KERNELS = Path("deep_gemm/include/deep_gemm")
 # Source: deepseek-ai/DeepGEMM, .gitmodules.
 SUBMODULES = {
@@ -60,6 +62,12 @@ def _require_tree(folder: Path) -> None:
         raise NoUpstreamError(
             f"{folder}: expected a checkout of DeepGEMM with a pybind11 binding, found no "
             f"{', no '.join(missing)}; name another folder"
+        )
+    if (folder / OPERATORS).exists():
+        raise NoUpstreamError(
+            f"{folder}: expected a checkout of DeepGEMM with a pybind11 binding, found "
+            f"{OPERATORS}, which stands in the place of that extension and loads torch operators; "
+            "check out an earlier commit, such as that of tools/upstream/pin.txt"
         )
 
 

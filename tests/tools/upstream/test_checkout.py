@@ -51,6 +51,14 @@ def test_a_folder_that_lacks_a_part_is_refused(tmp_path: Path, part: str) -> Non
         Upstream.read(source)
 
 
+def test_a_checkout_that_registers_operators_with_torch_is_refused(tmp_path: Path) -> None:
+    """Its extension has another name, and ours would hide the module that loads it."""
+    source = write_upstream(tmp_path / "DeepGEMM")
+    (source / "deep_gemm" / "_C.py").touch()
+    with pytest.raises(NoUpstreamError, match=r"found deep_gemm/_C\.py.*pin\.txt"):
+        Upstream.read(source)
+
+
 @pytest.mark.parametrize("gone", [("third-party/fmt",), ("third-party/cutlass", "third-party/fmt")])
 def test_missing_submodules_are_named_with_the_command(
     tmp_path: Path, gone: tuple[str, ...]

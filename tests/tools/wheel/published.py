@@ -1,4 +1,4 @@
-"""Wheels as vLLM publishes them: extensions bound to torch, among much else."""
+"""Wheels whose extensions are bound to torch: as vLLM publishes them, and as built here."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from tests.tools.wheel.little_wheels import (
     DIST_INFO,
     FOLDER,
     REQUIRES_PYTHON,
+    exact,
     exact_name,
     member,
     record_of,
@@ -17,6 +18,7 @@ from tests.tools.wheel.little_wheels import (
 )
 
 NAME = "vllm-0.21.0-cp38-abi3-manylinux_2_24_x86_64.whl"
+TORCH = "libtorch_python.so"
 MINORS = (10, 11, 12, 13, 14)
 REQUIREMENTS = ("numpy", "torch==2.11.0", 'flashinfer-python==0.6; extra == "flashinfer"')
 
@@ -101,3 +103,28 @@ def write_stating(
         for each, data in {**members, f"{info}/RECORD": record}.items():
             archive.writestr(member(each), data)
     return path
+
+
+def upstream_wheel(
+    folder: Path, files: dict[str, bytes], requirement: str = "torch==2.13.0"
+) -> Path:
+    """Write what is built here of an upstream checkout, for CPython 3.10 and 3.11."""
+    version, pythons = "1.0+upstream.2.5.0", ("cp310", "cp311")
+    platform = "manylinux_2_17_x86_64"
+    joined = ".".join(pythons)
+    return write_stating(
+        folder / f"vllm_deepgemm-{version}-{joined}-{joined}-{platform}.whl",
+        files,
+        stated=f"Name: vllm-deepgemm\nVersion: {version}\nRequires-Python: >=3.10,<3.12\n",
+        requirements=(requirement,),
+        tags=[f"{python}-{abi}-{platform}" for python in pythons for abi in pythons],
+    )
+
+
+def upstream_files() -> dict[str, bytes]:
+    """Return the files of such a wheel, each extension with its marker."""
+    return {
+        "vllm/__init__.py": b"",
+        f"{FOLDER}/__init__.py": b"",
+        **{exact_name(minor): bound(TORCH, marker=exact(minor)) for minor in (10, 11)},
+    }

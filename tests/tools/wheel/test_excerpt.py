@@ -20,17 +20,18 @@ from tests.tools.wheel.little_wheels import (
 )
 from tests.tools.wheel.published import (
     MINORS,
+    TORCH,
     bound,
     published_files,
+    upstream_files,
+    upstream_wheel,
     write_published,
-    write_stating,
 )
 from tools.wheel.archive import WheelUnreadableError
 from tools.wheel.audit import Report, audit_excerpt, audit_wheel
 from tools.wheel.policy import OURS, PUBLISHED, UPSTREAM, Policy, policy_of
 
 pytestmark = needs_compiler
-TORCH = "libtorch_python.so"
 
 
 def text(report: Report) -> str:
@@ -125,30 +126,6 @@ def test_a_wheel_without_metadata_cannot_be_judged() -> None:
     """Nothing says what it is."""
     with pytest.raises(WheelUnreadableError, match="expected a wheel archive"):
         audit_excerpt(io.BytesIO(b"PK"), "x.whl")
-
-
-def upstream_wheel(
-    folder: Path, files: dict[str, bytes], requirement: str = "torch==2.13.0"
-) -> Path:
-    """Write what is built here of an upstream checkout, for CPython 3.10 and 3.11."""
-    version, pythons = "1.0+upstream.2.5.0", ("cp310", "cp311")
-    platform = "manylinux_2_17_x86_64"
-    joined = ".".join(pythons)
-    return write_stating(
-        folder / f"vllm_deepgemm-{version}-{joined}-{joined}-{platform}.whl",
-        files,
-        stated=f"Name: vllm-deepgemm\nVersion: {version}\nRequires-Python: >=3.10,<3.12\n",
-        requirements=(requirement,),
-        tags=[f"{python}-{abi}-{platform}" for python in pythons for abi in pythons],
-    )
-
-
-def upstream_files() -> dict[str, bytes]:
-    return {
-        "vllm/__init__.py": b"",
-        f"{FOLDER}/__init__.py": b"",
-        **{exact_name(minor): bound(TORCH, marker=exact(minor)) for minor in (10, 11)},
-    }
 
 
 def test_an_upstream_wheel_states_its_torch_and_serves_what_it_admits(tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ from tests.tools.wheel.little_wheels import (
     record_of,
     write_wheel,
 )
+from tests.tools.wheel.published import upstream_files, upstream_wheel
 from tools.wheel.audit import Report, audit_installed
 from tools.wheel.extensions import RequiresPythonError
 from tools.wheel.installed import NothingInstalledError
@@ -55,6 +56,17 @@ def test_an_installed_package_is_judged_by_its_record(tmp_path: Path) -> None:
     assert (report.kind, report.findings) == ("installed", ())
     assert report.requires_python == REQUIRES_PYTHON
     assert report.services[-1].file == ABI3
+
+
+def test_an_installed_upstream_package_keeps_upstreams_promises(tmp_path: Path) -> None:
+    """Its metadata says which kind it is: nothing there is served by abi3."""
+    site = tmp_path / "site-packages"
+    with zipfile.ZipFile(upstream_wheel(tmp_path, upstream_files())) as archive:
+        archive.extractall(site)
+    report = judged(site, tmp_path)
+    assert (report.kind, report.findings, report.torch) == ("installed", (), "2.13.0")
+    (site / exact_name(11)).unlink()
+    assert "CPython 3.11" in "\n".join(str(finding) for finding in judged(site, tmp_path).findings)
 
 
 def test_a_file_changed_after_installation_is_found(tmp_path: Path) -> None:
