@@ -273,7 +273,8 @@ def write(rows: Sequence[Row], path: Path) -> None:
 
 
 def write_record(path: Path, command: str, figures: Mapping[str, object]) -> None:
-    """Write figures as JSON under what one has to know of them: command, commit, GPU, date, torch.
+    """Write figures as JSON under what one has to know of them: command, commit, GPU (or CPU where
+    there is none), date, torch.
 
     The commit is the checkout's, or BENCHMARK_COMMIT where a copy without history is measured.
     """
@@ -282,12 +283,19 @@ def write_record(path: Path, command: str, figures: Mapping[str, object]) -> Non
     record = {
         "command": command,
         "commit": os.environ.get("BENCHMARK_COMMIT", found) or "unknown",
-        "gpu": torch.cuda.get_device_name(),
+        **_processor(),
         "date": datetime.now(timezone.utc).date().isoformat(),
         "torch": torch.__version__,
         **figures,
     }
     path.write_text(json.dumps(record, indent=1) + "\n")
+
+
+def _processor() -> dict[str, str]:
+    if torch.cuda.is_available():
+        return {"gpu": torch.cuda.get_device_name()}
+    lines = Path("/proc/cpuinfo").read_text().splitlines()
+    return {"cpu": next(line.partition(": ")[2] for line in lines if line.startswith("model name"))}
 
 
 def plot(rows: Sequence[Row], path: Path) -> None:
