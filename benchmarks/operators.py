@@ -1,6 +1,5 @@
 """Time the operators of vllm._C: on a GPU against a copy of as many bytes, on a CPU against eager.
 
-
 The share of the copy rate is (bytes that the operator has to move / its time) over the same of a
 device copy of the same run; calls of all methods take turns and the median counts. Quantisation is
 also timed as torch.compile makes it of the same expression. Every result is checked first.

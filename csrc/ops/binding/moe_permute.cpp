@@ -22,8 +22,8 @@ void moe_permute(const Tensor& input, const Tensor& topk_ids, std::int64_t num_e
   expect(alignment > 0, "alignment: expected more than 0, got ", alignment);
   const Matrix in = matrix_of(input, "input"), out = matrix_of(permuted, "permuted");
   const auto bytes = static_cast<std::int64_t>(aoti_torch_dtype_element_size(number_of_type(input)));
-  expect(input.dim() == 2 && permuted.dim() == 2 && in.columns == out.columns, "permuted: expected (rows, ",
-         in.columns, ") for input ", shape_of(input), ", got ", shape_of(permuted));
+  expect(input.dim() == 2 && permuted.dim() == 2 && in.columns == out.columns, "permuted: expected (rows, ", in.columns,
+         ") for input ", shape_of(input), ", got ", shape_of(permuted));
   expect(topk_ids.dim() == 2 && topk_ids.size(0) == in.rows, "topk_ids: expected (", in.rows, ", choices), got ",
          shape_of(topk_ids));
   expect_dense(topk_ids, "topk_ids");

@@ -7,7 +7,8 @@ namespace {
 void quantise(const Tensor& input, const Tensor& output, const Tensor& scales, std::int64_t group_size, double eps) {
   const GroupQuant problem = group_quant_of(input, output, scales, group_size, eps, 2);
   if (output.numel() == 0) return;
-  run(input, problem, silu_and_mul_per_token_group_quant_fp8_cpu, VLLM_CUDA_VERSION(silu_and_mul_per_token_group_quant_fp8_cuda));
+  run(input, problem, silu_and_mul_per_token_group_quant_fp8_cpu,
+      VLLM_CUDA_VERSION(silu_and_mul_per_token_group_quant_fp8_cuda));
 }
 
 const Operator self("silu_and_mul_per_token_group_quant_fp8",

@@ -14,10 +14,12 @@ namespace vllm {
 VLLM_INLINE float quantise_group(const float* __restrict values, std::uint8_t* __restrict out, int count,
                                  float smallest) {
   std::uint32_t bits = 0;  // magnitudes compare as their bits do, and what is no number is the largest
+#pragma GCC ivdep
   for (int i = 0; i < count; ++i) bits = std::max(bits, std::bit_cast<std::uint32_t>(values[i]) & 0x7FFFFFFFU);
   const float largest = std::bit_cast<float>(bits);
   const float scale = (largest < smallest ? smallest : largest) / kE4m3Max;
   const float inverse = 1.0F / scale;
+#pragma GCC ivdep
   for (int i = 0; i < count; ++i) out[i] = to_e4m3(values[i] * inverse);
   return scale;
 }

@@ -11,11 +11,13 @@ constexpr std::int64_t kPiece = 512;  // sums that stay in the first cache
 
 template <class T>
 VLLM_INLINE void add(const T* __restrict in, float weight, float* __restrict sums, std::int64_t count) {
+#pragma GCC ivdep
   for (std::int64_t i = 0; i < count; ++i) sums[i] += weight * to_float(in[i]);
 }
 
 template <class T>
 VLLM_INLINE void store(const float* __restrict sums, T* __restrict out, std::int64_t count) {
+#pragma GCC ivdep
   for (std::int64_t i = 0; i < count; ++i) out[i] = from_float<T>(sums[i]);
 }
 

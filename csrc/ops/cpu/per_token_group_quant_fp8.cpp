@@ -8,6 +8,7 @@ void per_token_group_quant_fp8_cpu(const GroupQuant& problem) {
                   [in = static_cast<const T*>(problem.in), stride = problem.in_row](
                       std::int64_t row, std::int64_t first, int count, float* __restrict values) VLLM_ROWS {
                     const T* __restrict from = in + row * stride + first;
+#pragma GCC ivdep
                     for (int i = 0; i < count; ++i) values[i] = to_float(from[i]);
                   });
   });

@@ -9,6 +9,7 @@ void silu_and_mul_per_token_group_quant_fp8_cpu(const GroupQuant& problem) {
                       std::int64_t row, std::int64_t first, int count, float* __restrict values) VLLM_ROWS {
                     const T* __restrict gate = in + row * stride + first;
                     const T* __restrict up = gate + columns;
+#pragma GCC ivdep
                     for (int i = 0; i < count; ++i) values[i] = silu(to_float(gate[i])) * to_float(up[i]);
                   });
   });

@@ -39,7 +39,7 @@ __attribute__((target("avx2,fma"))) void run_avx2(std::int64_t begin, std::int64
 
 template <class Body>
 __attribute__((target("avx2,fma,avx512f,avx512bw,avx512dq,avx512vl"))) void run_avx512(std::int64_t begin,
-                                                                                        std::int64_t end, void* body) {
+                                                                                       std::int64_t end, void* body) {
   (*static_cast<const Body*>(body))(begin, end);
 }
 

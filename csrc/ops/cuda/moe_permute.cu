@@ -1,8 +1,7 @@
 // Three launches: rows of each expert counted; a block an expert gives its slots their rows, in the order of the
 // slots, so that the result is the same at each call; a block a token copies its row to where its slots want it.
-#include "shared/moe_permute.hpp"
-
 #include "cuda/launch.cuh"
+#include "shared/moe_permute.hpp"
 
 namespace vllm {
 namespace {

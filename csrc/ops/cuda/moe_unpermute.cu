@@ -1,7 +1,6 @@
 // A block a token; a thread has a pack of each of kChoices rows in flight before it adds the first.
-#include "shared/moe_unpermute.hpp"
-
 #include "cuda/launch.cuh"
+#include "shared/moe_unpermute.hpp"
 
 namespace vllm {
 namespace {

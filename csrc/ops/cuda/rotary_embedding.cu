@@ -2,9 +2,8 @@
 //
 // A thread has the packs of kItems items in flight before it rotates the first; the angles of a token, the same for
 // all its heads, come from the first cache.
-#include "shared/rotary_embedding.hpp"
-
 #include "cuda/launch.cuh"
+#include "shared/rotary_embedding.hpp"
 
 namespace vllm {
 namespace {

@@ -1,8 +1,7 @@
 // A block a row; a thread has kItems packs of gate and of up in flight before it uses the first.
-#include "shared/silu_and_mul.hpp"
-
 #include "cuda/launch.cuh"
 #include "cuda/silu.cuh"
+#include "shared/silu_and_mul.hpp"
 
 namespace vllm {
 namespace {

@@ -12,9 +12,9 @@ inline constexpr float kE4m3Max = 448.0F;
 
 // Strides count elements; those of `scales` are free, so that both layouts are the same code.
 struct GroupQuant {
-  const void* in;      // (rows, columns), or (rows, 2 columns) where silu(gate) * up is quantised
-  std::uint8_t* out;   // (rows, columns) e4m3
-  float* scales;       // (rows, groups)
+  const void* in;     // (rows, columns), or (rows, 2 columns) where silu(gate) * up is quantised
+  std::uint8_t* out;  // (rows, columns) e4m3
+  float* scales;      // (rows, groups)
   Element element;
   std::int64_t rows;
   std::int64_t columns;

@@ -124,7 +124,7 @@ def test_the_compiled_operator_turns_copies(monkeypatch: pytest.MonkeyPatch) -> 
     rope = RotaryEmbedding(HEAD, base_frequencies(HEAD, 10000.0), 128)
     native = rope.forward_native
 
-    def operator(  # noqa: PLR0917  the operator's schema
+    def operator(
         positions: torch.Tensor,
         q: torch.Tensor,
         k: torch.Tensor,
