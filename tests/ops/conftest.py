@@ -50,8 +50,7 @@ def operators() -> None:
     """Load vllm._C, building the CPU's operators first where the checkout has none."""
     if importlib.util.find_spec("vllm._C") is None:
         _load(_build(ROOT / "build" / "operators"))
-    compiled_operators.registered.cache_clear()
-    missing = set(compiled_operators.OPERATORS) - compiled_operators.registered()
+    missing = set(compiled_operators.OPERATORS) - set(compiled_operators.load())
     assert not missing, f"vllm._C: expected {sorted(missing)}; is it another build's?"
 
 

@@ -8,7 +8,7 @@ allocation.
 from __future__ import annotations
 
 import importlib.util
-from functools import cache
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import torch
@@ -47,30 +47,31 @@ class Permuted(NamedTuple):
     group_sizes: torch.Tensor
 
 
-@cache
-def registered() -> frozenset[str]:
-    """Load the extension and return which of its operators torch knows then.
+def load() -> Mapping[str, frozenset[str]]:
+    """Load the extension where it is built; return the devices that each operator has a version
+    for.
 
     A binary of another build may serve some of them; fakes are for our own.
     """
     if importlib.util.find_spec("vllm._C") is None:
-        return frozenset()
+        return _devices
     probe("vllm._C", "__file__")  # registers its operators; a broken binary is said
-    found = frozenset(name for name in OPERATORS if hasattr(torch.ops._C, name))
-    if len(found) == len(OPERATORS):
+    found = {name: _devices_of(name) for name in OPERATORS if hasattr(torch.ops._C, name)}
+    if len(found) == len(OPERATORS) and not _devices:
         for name in found:
             torch.library.register_fake(f"_C::{name}", _writes_only)
-    return found
+    _devices.update(found)
+    return _devices
 
 
-def operator(name: str, device_type: str) -> Any:
-    """Return an operator where it is built and has a version for the device, else None."""
-    if name not in registered():
-        return None
-    key = {"cpu": "CPU", "cuda": "CUDA"}.get(device_type, "")
-    if not key or not torch._C._dispatch_has_kernel_for_dispatch_key(f"_C::{name}", key):
-        return None
-    return getattr(torch.ops._C, name)
+def _devices_of(name: str) -> frozenset[str]:
+    has_kernel = torch._C._dispatch_has_kernel_for_dispatch_key
+    return frozenset(kind for kind in ("cpu", "cuda") if has_kernel(f"_C::{name}", kind.upper()))
+
+
+def is_served(name: str, device_type: str) -> bool:
+    """Whether an operator is built here for a kind of device."""
+    return device_type in _devices.get(name, ())
 
 
 def rotary_embedding(
@@ -182,14 +183,17 @@ def _quantised(
 
 
 def _required(name: str, x: torch.Tensor) -> Any:
-    call = operator(name, x.device.type)
-    if call is None:
+    if not is_served(name, x.device.type):
         raise OperatorUnavailableError(
             f"torch.ops._C.{name}: expected it in vllm/_C.abi3.so for {x.device.type}, found none; "
             "try: cmake --preset release && cmake --build --preset release --target install"
         )
-    return call
+    return getattr(torch.ops._C, name)
 
 
 def _writes_only(*_operands: Any) -> None:
     """Stand for an operator that returns nothing."""
+
+
+_devices: dict[str, frozenset[str]] = {}
+load()  # at import: code that is traced must find it done
