@@ -1,4 +1,4 @@
-"""The operators' extension: an object for each operator and version, and torch found, not imported."""
+"""The operators' extension: an object for each operator and version; torch found, not imported."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def logged(tree: Tree) -> set[str]:
     done = tree.ninja()
     assert done.returncode == 0, done.stdout
     lines = log.read_text().splitlines()[len(before) :]
-    return {line.split("\t")[3] for line in lines}
+    return {line.split("\t")[3].removeprefix(f"{tree.build}/") for line in lines}
 
 
 def edit(tree: Tree, name: str) -> None:

@@ -15,7 +15,8 @@ from tests.scripts import python_script
 ROOT = Path(__file__).resolve().parents[2]
 COPIED = ("CMakeLists.txt", "CMakePresets.json", "VERSION", "cmake", "tools")
 
-# Answers what the tools ask; writes what ninja reads: a cubin of its arguments or an object, a depfile.
+# Answers what the tools ask; writes what ninja reads: a cubin of its arguments or an object, and a
+# depfile.
 FAKE_NVCC = """\
 import os, pathlib, re, subprocess, sys
 
@@ -142,7 +143,7 @@ def lay_out(folder: Path) -> Tree:
 
 
 def write_torch(folder: Path, version: str = "2.11.0+cpu") -> None:
-    """What the build looks for in a torch: the version it says, a header of the stable interface."""
+    """What the build looks for in a torch: its version, a header of the stable interface."""
     header = folder / "include" / "torch" / "csrc" / "stable" / "library.h"
     header.parent.mkdir(parents=True, exist_ok=True)
     header.touch()
