@@ -65,10 +65,11 @@ def test_each_operator_has_a_target_that_runs_its_tests(built: Tree) -> None:
 
 def test_a_wheel_has_no_part_of_it(built: Tree, tmp_path: Path) -> None:
     """Neither its component nor the target that a wheel builds; the install has it."""
-    assert not (built.install(tmp_path) & {"vllm/_C.abi3.so"})
+    built.install(tmp_path)
     assert not (tmp_path / "vllm" / "_C.abi3.so").exists()
     assert EXTENSION not in built.ninja("-t", "commands", "deep_gemm_C").stdout
-    command = ["cmake", "--install", built.build, "--component", "_C", "--prefix", tmp_path]
+    install = ["cmake", "--install", str(built.build), "--component", "_C"]
+    command = [*install, "--prefix", str(tmp_path)]
     subprocess.run(command, check=True, capture_output=True)
     assert (tmp_path / "vllm" / "_C.abi3.so").is_file()
 

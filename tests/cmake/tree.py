@@ -160,8 +160,8 @@ def write_operators(source: Path) -> None:
     (source / "shared").mkdir()
     (source / "shared" / "group_quant.hpp").touch()
     for name in ("per_token_group_quant_fp8", "silu_and_mul_per_token_group_quant_fp8"):
-        for file in (f"binding/{name}.cpp", f"cpu/{name}.cpp", f"cuda/{name}.cu"):
-            (source / file).write_text('#include "shared/group_quant.hpp"\n')
+        for path in (f"binding/{name}.cpp", f"cpu/{name}.cpp", f"cuda/{name}.cu"):
+            (source / path).write_text('#include "shared/group_quant.hpp"\n')
 
 
 def environment(tools: Path) -> dict[str, str]:

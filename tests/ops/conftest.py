@@ -61,8 +61,16 @@ def _build(folder: Path) -> Path:
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
     }
     for command in (
-        ["cmake", "-S", ROOT, "-B", folder, *options, f"-DVLLM_PYTHON_EXECUTABLE={sys.executable}"],
-        ["cmake", "--build", folder, "--target", "vllm_C"],
+        [
+            "cmake",
+            "-S",
+            str(ROOT),
+            "-B",
+            str(folder),
+            *options,
+            f"-DVLLM_PYTHON_EXECUTABLE={sys.executable}",
+        ],
+        ["cmake", "--build", str(folder), "--target", "vllm_C"],
     ):
         subprocess.run(command, check=True, env=environ)
     return folder / "operators" / "_C.abi3.so"
