@@ -7,6 +7,8 @@
 #include <optional>
 #include <sstream>
 #include <stdexcept>
+#include <string>
+#include <type_traits>
 
 #include "shared/element.hpp"
 
@@ -128,7 +130,7 @@ inline bool has_long_indices(const Tensor& tensor, const char* name) {
 // Run the version of the device that `where` lies on, on the device's current stream.
 template <class Problem>
 void run(const Tensor& where, const Problem& problem, void (*on_cpu)(const Problem&),
-         [[maybe_unused]] void (*on_cuda)(const Problem&, void*)) {
+         [[maybe_unused]] std::type_identity_t<void (*)(const Problem&, void*)> on_cuda) {
   if (!where.is_cuda()) return on_cpu(problem);
 #ifdef VLLM_OPERATORS_CUDA
   const std::int32_t device = where.get_device_index();
