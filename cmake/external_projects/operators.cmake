@@ -42,8 +42,10 @@ add_library(vllm_C MODULE ${operators_binding})
 target_compile_features(vllm_C PRIVATE cxx_std_20)
 target_include_directories(vllm_C PRIVATE "${CMAKE_SOURCE_DIR}/csrc/ops")
 target_include_directories(vllm_C SYSTEM PRIVATE "${torch_INCLUDE}" "${operators_python}")
-# What torch calls the version of its interface that we keep to, and its functions of CUDA builds.
-target_compile_definitions(vllm_C PRIVATE TORCH_TARGET_VERSION=0x020b000000000000 USE_CUDA)
+# The version of torch's interface that we keep to, and its functions of CUDA builds. The release on the command line
+# compiles again where another torch was unpacked in place, whose headers may be older than the objects.
+target_compile_definitions(vllm_C PRIVATE
+  TORCH_TARGET_VERSION=0x020b000000000000 USE_CUDA VLLM_TORCH_VERSION="${torch_VERSION}")
 target_compile_options(vllm_C PRIVATE -Wall -Wextra "-ffile-prefix-map=${CMAKE_SOURCE_DIR}=.")
 target_link_libraries(vllm_C PRIVATE ${CMAKE_DL_LIBS})
 target_link_options(vllm_C PRIVATE

@@ -81,6 +81,18 @@ def test_a_build_from_an_environment_without_torch_leaves_them_as_they_are(built
     assert "no work to do" in built.ninja().stdout
 
 
+def test_another_torch_in_the_same_place_compiles_them_again(tmp_path: Path) -> None:
+    """Though its headers be older than the objects; kernels know no torch and stay."""
+    tree = lay_out(tmp_path)
+    tree.configure()
+    logged(tree)
+    write_torch(tmp_path / "torch", "2.12.0")
+    assert "torch           2.12.0" in tree.configure().stdout
+    made = logged(tree)
+    assert f"{OBJECTS}/binding/module.cpp.o" in made
+    assert not [name for name in made if ".cu.o" in name]
+
+
 def test_without_torch_they_are_left_out(tmp_path: Path) -> None:
     """An older one does not count; DeepGEMM is built all the same."""
     tree = lay_out(tmp_path)

@@ -11,8 +11,15 @@
 
 namespace {
 
-PyModuleDef module = {
-    PyModuleDef_HEAD_INIT, "_C", "Operators of torch.ops._C.", 0, nullptr, nullptr, nullptr, nullptr, nullptr};
+PyModuleDef module = {PyModuleDef_HEAD_INIT,
+                      "_C",
+                      "Operators of torch.ops._C, built with the headers of torch " VLLM_TORCH_VERSION ".",
+                      0,
+                      nullptr,
+                      nullptr,
+                      nullptr,
+                      nullptr,
+                      nullptr};
 
 bool register_operators() {
   PyObject* torch = PyImport_ImportModule("torch");
