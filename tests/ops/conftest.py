@@ -14,24 +14,11 @@ from pathlib import Path
 import pytest
 import torch
 
+from tests.hopper import pytest_collection_modifyitems as pytest_collection_modifyitems
 from tests.ops.reference import DTYPES
 from vllm.utils import compiled_operators
 
 ROOT = Path(__file__).resolve().parents[2]
-
-
-def _missing_gpu() -> str | None:
-    if not torch.cuda.is_available():
-        return "needs sm_90, found none"
-    major, minor = torch.cuda.get_device_capability()
-    return None if (major, minor) == (9, 0) else f"needs sm_90, found sm_{major}{minor}"
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    reason = _missing_gpu()
-    for item in items:
-        if reason and item.get_closest_marker("hopper"):
-            item.add_marker(pytest.mark.skip(reason=reason))
 
 
 @pytest.fixture(params=["cpu", pytest.param("cuda", marks=pytest.mark.hopper)])
