@@ -23,7 +23,8 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from benchmarks.gemm import make_inputs, methods, write_record
+from benchmarks.gemm import make_inputs, methods
+from benchmarks.record import write_record
 
 WARM = (256, 256, 256)
 SHAPES = ((64, 2112, 7168), (4096, 7168, 2048), (128, 24576, 1536), (1000, 520, 1024))

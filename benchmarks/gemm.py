@@ -12,21 +12,18 @@ there, a plot beside it.
 from __future__ import annotations
 
 import argparse
-import json
 import math
-import os
 import statistics
-import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
-from datetime import datetime, timezone
 from pathlib import Path
 
 import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from benchmarks.record import write_record
 from tests.kernels.reference import Quantised, operands, relative_error
 from vllm.third_party import deep_gemm as ours
 
@@ -270,32 +267,6 @@ def write(rows: Sequence[Row], path: Path) -> None:
         plot(rows, path.with_suffix(".svg"))
     except ImportError:
         print("plot: not drawn (no matplotlib)", file=sys.stderr)
-
-
-def write_record(path: Path, command: str, figures: Mapping[str, object]) -> None:
-    """Write figures as JSON under what one has to know of them: command, commit, GPU (or CPU where
-    there is none), date, torch.
-
-    The commit is the checkout's, or BENCHMARK_COMMIT where a copy without history is measured.
-    """
-    head = ["git", "rev-parse", "HEAD"]
-    found = subprocess.run(head, capture_output=True, text=True, check=False).stdout.strip()
-    record = {
-        "command": command,
-        "commit": os.environ.get("BENCHMARK_COMMIT", found) or "unknown",
-        **_processor(),
-        "date": datetime.now(timezone.utc).date().isoformat(),
-        "torch": torch.__version__,
-        **figures,
-    }
-    path.write_text(json.dumps(record, indent=1) + "\n")
-
-
-def _processor() -> dict[str, str]:
-    if torch.cuda.is_available():
-        return {"gpu": torch.cuda.get_device_name()}
-    lines = Path("/proc/cpuinfo").read_text().splitlines()
-    return {"cpu": next(line.partition(": ")[2] for line in lines if line.startswith("model name"))}
 
 
 def plot(rows: Sequence[Row], path: Path) -> None:

@@ -18,7 +18,8 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from benchmarks.gemm import Call, make_inputs, methods, write_record
+from benchmarks.gemm import Call, make_inputs, methods
+from benchmarks.record import write_record
 
 SHAPE = (64, 2112, 7168)
 CALLS = 200

@@ -25,7 +25,7 @@ from torch.nn import functional
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from benchmarks.gemm import write_record
+from benchmarks.record import write_record
 from vllm.utils import compiled_operators as ours
 
 Call = Callable[[], Any]

@@ -74,7 +74,7 @@ def test_a_device_header_compiles_alone(header: Path, toolkit: Toolkit, tmp_path
 def test_an_operators_host_header_compiles_alone(header: Path, tmp_path: Path) -> None:
     """The binding's with torch's headers, the others without."""
     source = include(tmp_path, header, ".cpp", OPERATORS)
-    options = ["-std=c++20", "-Wall", "-Wextra", "-fsyntax-only", "-I", OPERATORS]
+    options = ["-std=c++20", "-Wall", "-Wextra", "-fsyntax-only", "-I", str(OPERATORS)]
     if header.is_relative_to(OPERATORS / "binding"):
         torch = importlib.util.find_spec("torch")
         assert torch is not None

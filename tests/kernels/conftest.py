@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 import torch
 
-from tests.hopper import pytest_collection_modifyitems as pytest_collection_modifyitems
+from tests import hopper
+
+pytest_collection_modifyitems = hopper.pytest_collection_modifyitems
 
 
 @pytest.fixture

@@ -14,11 +14,13 @@ from pathlib import Path
 import pytest
 import torch
 
-from tests.hopper import pytest_collection_modifyitems as pytest_collection_modifyitems
+from tests import hopper
 from tests.ops.reference import DTYPES
 from vllm.utils import compiled_operators
 
 ROOT = Path(__file__).resolve().parents[2]
+
+pytest_collection_modifyitems = hopper.pytest_collection_modifyitems
 
 
 @pytest.fixture(params=["cpu", pytest.param("cuda", marks=pytest.mark.hopper)])
