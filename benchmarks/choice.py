@@ -26,8 +26,8 @@ from benchmarks.gemm import (
     input_sets,
     make_inputs,
     replay,
-    write_record,
 )
+from benchmarks.record import write_record
 from vllm.third_party.deep_gemm import _C, get_num_sms
 
 REPLAYS = 7
