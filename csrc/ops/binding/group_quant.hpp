@@ -13,7 +13,7 @@ inline GroupQuant group_quant_of(const Tensor& input, const Tensor& output, cons
   expect(eps > 0, "eps: expected more than 0, got ", eps);
   const Matrix in = matrix_of(input, "input"), out = matrix_of(output, "output");
   expect(in.rows == out.rows && in.columns == halves * out.columns, "output: expected (", in.rows, ", ",
-         in.columns / halves, ") for input ", shape_of(input), ", got ", shape_of(output));
+         in.columns / halves, ") for input ", ShapeOf{input}, ", got ", ShapeOf{output});
   expect_type(output, "output", kFloat8);
   expect_type(scales, "scales", kFloat32);
   expect_shape(scales, "scales", out.rows, (out.columns + kGroup - 1) / kGroup);

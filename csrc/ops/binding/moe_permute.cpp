@@ -9,7 +9,7 @@ namespace {
 constexpr std::int64_t kMostRows = std::int64_t{1} << 31;
 
 void expect_index(const Tensor& tensor, const char* name, std::int64_t count, const Tensor& first) {
-  expect(tensor.numel() == count, name, ": expected ", count, " elements, got ", shape_of(tensor));
+  expect(tensor.numel() == count, name, ": expected ", count, " elements, got ", ShapeOf{tensor});
   expect_type(tensor, name, kInt32);
   expect_dense(tensor, name);
   expect_beside(tensor, name, first);
@@ -23,9 +23,9 @@ void moe_permute(const Tensor& input, const Tensor& topk_ids, std::int64_t num_e
   const Matrix in = matrix_of(input, "input"), out = matrix_of(permuted, "permuted");
   const auto bytes = static_cast<std::int64_t>(aoti_torch_dtype_element_size(number_of_type(input)));
   expect(input.dim() == 2 && permuted.dim() == 2 && in.columns == out.columns, "permuted: expected (rows, ", in.columns,
-         ") for input ", shape_of(input), ", got ", shape_of(permuted));
+         ") for input ", ShapeOf{input}, ", got ", ShapeOf{permuted});
   expect(topk_ids.dim() == 2 && topk_ids.size(0) == in.rows, "topk_ids: expected (", in.rows, ", choices), got ",
-         shape_of(topk_ids));
+         ShapeOf{topk_ids});
   expect_dense(topk_ids, "topk_ids");
   expect_type_of(permuted, "permuted", input);
   expect_beside(permuted, "permuted", input);

@@ -10,9 +10,9 @@ void moe_unpermute(const Tensor& permuted, const Tensor& row_of_slot, const std:
                    const Tensor& output) {
   const Matrix in = matrix_of(permuted, "permuted"), out = matrix_of(output, "output");
   expect(permuted.dim() == 2 && output.dim() == 2 && in.columns == out.columns, "output: expected (tokens, ",
-         in.columns, ") for permuted ", shape_of(permuted), ", got ", shape_of(output));
+         in.columns, ") for permuted ", ShapeOf{permuted}, ", got ", ShapeOf{output});
   expect(row_of_slot.dim() == 2 && row_of_slot.size(0) == output.size(0), "row_of_slot: expected (", output.size(0),
-         ", choices), got ", shape_of(row_of_slot));
+         ", choices), got ", ShapeOf{row_of_slot});
   expect_type(row_of_slot, "row_of_slot", kInt32);
   expect_dense(row_of_slot, "row_of_slot");
   expect_type_of(output, "output", permuted);

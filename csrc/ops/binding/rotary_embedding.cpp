@@ -16,7 +16,7 @@ struct Heads {
 Heads heads_of(const Tensor& tensor, const char* name, std::int64_t tokens, std::int64_t head_size) {
   const std::int64_t dim = tensor.dim();
   expect((dim == 2 && tensor.size(1) % head_size == 0) || (dim == 3 && tensor.size(2) == head_size), name,
-         ": expected (tokens, heads * ", head_size, ") or (tokens, heads, ", head_size, "), got ", shape_of(tensor));
+         ": expected (tokens, heads * ", head_size, ") or (tokens, heads, ", head_size, "), got ", ShapeOf{tensor});
   expect(tensor.size(0) == tokens, name, ": expected ", tokens, " tokens as positions has, got ", tensor.size(0));
   expect(tensor.stride(dim - 1) == 1 || tensor.size(dim - 1) <= 1, name,
          ": expected a dense last dimension, got stride ", tensor.stride(dim - 1));
@@ -48,14 +48,14 @@ void expect_in_table(const RotaryEmbedding& p, std::int64_t rows) {
 void rotate(const Tensor& positions, const Tensor& query, const std::optional<Tensor>& key, std::int64_t head_size,
             const Tensor& table, bool is_neox, const Tensor& query_out, const std::optional<Tensor>& key_out) {
   expect(head_size > 0, "head_size: expected more than 0, got ", head_size);
-  expect(positions.dim() == 1, "positions: expected (tokens), got ", shape_of(positions));
+  expect(positions.dim() == 1, "positions: expected (tokens), got ", ShapeOf{positions});
   expect_dense(positions, "positions");
   expect_beside(positions, "positions", query);
   expect_beside(table, "cos_sin_cache", query);
   const Matrix angles = matrix_of(table, "cos_sin_cache");
   expect(table.dim() == 2 && angles.columns % 2 == 0 && angles.columns <= head_size,
          "cos_sin_cache: expected (positions, rotary_dim) with an even rotary_dim of at most ", head_size, ", got ",
-         shape_of(table));
+         ShapeOf{table});
   const bool float_angles = is(table, kFloat32);
   if (!float_angles) expect_type_of(table, "cos_sin_cache", query);
   expect(key.has_value() == key_out.has_value(), "key: expected it both in and out, or not at all");

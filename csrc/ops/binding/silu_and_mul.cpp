@@ -9,7 +9,7 @@ namespace {
 void silu_and_mul(const Tensor& result, const Tensor& input) {
   const Matrix in = matrix_of(input, "input"), out = matrix_of(result, "result");
   expect(in.columns == 2 * out.columns && in.rows == out.rows, "result: expected (", in.rows, ", ", in.columns / 2,
-         ") for input ", shape_of(input), ", got ", shape_of(result));
+         ") for input ", ShapeOf{input}, ", got ", ShapeOf{result});
   expect_type_of(result, "result", input);
   expect_beside(result, "result", input);
   const Element element = element_of(input, "input");

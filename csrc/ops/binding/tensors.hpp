@@ -46,19 +46,25 @@ inline std::int32_t number_of_type(const Tensor& tensor) {
 
 inline bool is(const Tensor& tensor, const Type& type) { return number_of_type(tensor) == type.number(); }
 
-inline std::string type_of(const Tensor& tensor) {
-  for (const Type& type : {kBfloat16, kFloat16, kFloat32, kFloat8, kInt32, kInt64})
-    if (is(tensor, type)) return type.name;
-  return "another type";
-}
+// What an error says of a tensor; spelt only where there is one.
+struct TypeOf {
+  const Tensor& tensor;
 
-inline std::string shape_of(const Tensor& tensor) {
-  std::ostringstream text;
-  text << '(';
-  for (std::int64_t i = 0; i < tensor.dim(); ++i) text << (i > 0 ? ", " : "") << tensor.size(i);
-  text << ')';
-  return text.str();
-}
+  friend std::ostream& operator<<(std::ostream& out, const TypeOf& of) {
+    for (const Type& type : {kBfloat16, kFloat16, kFloat32, kFloat8, kInt32, kInt64})
+      if (is(of.tensor, type)) return out << type.name;
+    return out << "another type";
+  }
+};
+
+struct ShapeOf {
+  const Tensor& tensor;
+
+  friend std::ostream& operator<<(std::ostream& out, const ShapeOf& of) {
+    for (std::int64_t i = 0; i < of.tensor.dim(); ++i) out << (i == 0 ? "(" : ", ") << of.tensor.size(i);
+    return out << (of.tensor.dim() == 0 ? "()" : ")");
+  }
+};
 
 // A tensor's last dimension dense, all others as one.
 struct Matrix {
@@ -80,7 +86,7 @@ inline Matrix matrix_of(const Tensor& tensor, const char* name) {
     if (tensor.size(i) == 1) continue;
     if (!started) matrix.stride = tensor.stride(i);
     expect(tensor.numel() == 0 || tensor.stride(i) == matrix.stride * matrix.rows, name,
-           ": expected rows at one distance, got shape ", shape_of(tensor), " and stride ", tensor.stride(i),
+           ": expected rows at one distance, got shape ", ShapeOf{tensor}, " and stride ", tensor.stride(i),
            " in dimension ", i);
     matrix.rows *= tensor.size(i);
     started = true;
@@ -91,17 +97,16 @@ inline Matrix matrix_of(const Tensor& tensor, const char* name) {
 inline Element element_of(const Tensor& tensor, const char* name) {
   if (is(tensor, kBfloat16)) return Element::kBfloat16;
   if (is(tensor, kFloat16)) return Element::kHalf;
-  expect(is(tensor, kFloat32), name, ": expected bfloat16, float16 or float32, got ", type_of(tensor));
+  expect(is(tensor, kFloat32), name, ": expected bfloat16, float16 or float32, got ", TypeOf{tensor});
   return Element::kFloat;
 }
 
 inline void expect_type(const Tensor& tensor, const char* name, const Type& type) {
-  expect(is(tensor, type), name, ": expected ", type.name, ", got ", type_of(tensor));
+  expect(is(tensor, type), name, ": expected ", type.name, ", got ", TypeOf{tensor});
 }
 
 inline void expect_type_of(const Tensor& tensor, const char* name, const Tensor& first) {
-  expect(number_of_type(tensor) == number_of_type(first), name, ": expected ", type_of(first), ", got ",
-         type_of(tensor));
+  expect(number_of_type(tensor) == number_of_type(first), name, ": expected ", TypeOf{first}, ", got ", TypeOf{tensor});
 }
 
 inline void expect_beside(const Tensor& tensor, const char* name, const Tensor& first) {
@@ -111,7 +116,7 @@ inline void expect_beside(const Tensor& tensor, const char* name, const Tensor& 
 
 inline void expect_shape(const Tensor& tensor, const char* name, std::int64_t rows, std::int64_t columns) {
   expect(tensor.dim() == 2 && tensor.size(0) == rows && tensor.size(1) == columns, name, ": expected shape (", rows,
-         ", ", columns, "), got ", shape_of(tensor));
+         ", ", columns, "), got ", ShapeOf{tensor});
 }
 
 inline void expect_dense(const Tensor& tensor, const char* name) {
@@ -123,7 +128,7 @@ inline void expect_dense(const Tensor& tensor, const char* name) {
 // Indices are int32 or int64; whether they are the latter.
 inline bool has_long_indices(const Tensor& tensor, const char* name) {
   const bool is_long = is(tensor, kInt64);
-  expect(is_long || is(tensor, kInt32), name, ": expected int32 or int64, got ", type_of(tensor));
+  expect(is_long || is(tensor, kInt32), name, ": expected int32 or int64, got ", TypeOf{tensor});
   return is_long;
 }
 
