@@ -15,7 +15,6 @@ Call = Callable[[], Any]
 HIDDEN = 7168
 HEAD = 128
 EXPERTS, CHOICES = 32, 4
-DTYPE = torch.bfloat16
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,9 +29,9 @@ class Case:
     agrees: Callable[[Any, Any], bool]
 
 
-def _random(*shape: int, device: torch.device) -> torch.Tensor:
+def _random(*shape: int, device: torch.device, dtype: torch.dtype) -> torch.Tensor:
     return torch.randn(shape, device=device, generator=torch.Generator(device).manual_seed(0)).to(
-        DTYPE
+        dtype
     )
 
 
@@ -97,9 +96,9 @@ def eager_unpermute(
     return (rows * weights.unsqueeze(-1).to(rows.dtype)).sum(1)
 
 
-def rotary(tokens: int, device: torch.device) -> Case:
+def rotary(tokens: int, device: torch.device, dtype: torch.dtype) -> Case:
     """Queries of 56 heads turned in place and out of place; here out of place."""
-    query = _random(tokens, HIDDEN, device=device)
+    query = _random(tokens, HIDDEN, device=device, dtype=dtype)
     positions = torch.arange(tokens, device=device)
     angles = torch.outer(
         positions.float(), 10000.0 ** -(torch.arange(0, 1, 2 / HEAD, device=device))
@@ -114,9 +113,9 @@ def rotary(tokens: int, device: torch.device) -> Case:
     )
 
 
-def silu_and_mul(tokens: int, device: torch.device) -> Case:
+def silu_and_mul(tokens: int, device: torch.device, dtype: torch.dtype) -> Case:
     """Rows of gate and up, each HIDDEN wide."""
-    x = _random(tokens, 2 * HIDDEN, device=device)
+    x = _random(tokens, 2 * HIDDEN, device=device, dtype=dtype)
     return Case(
         name="silu_and_mul",
         bytes=x.nbytes // 2 * 3,
@@ -126,9 +125,9 @@ def silu_and_mul(tokens: int, device: torch.device) -> Case:
     )
 
 
-def quantise(tokens: int, device: torch.device) -> Case:
+def quantise(tokens: int, device: torch.device, dtype: torch.dtype) -> Case:
     """Activations quantised for the GEMM."""
-    x = _random(tokens, HIDDEN, device=device)
+    x = _random(tokens, HIDDEN, device=device, dtype=dtype)
     return Case(
         name="per_token_group_quant_fp8",
         bytes=x.nbytes + x.numel() + 4 * x.numel() // ours.GROUP,
@@ -139,9 +138,9 @@ def quantise(tokens: int, device: torch.device) -> Case:
     )
 
 
-def fused(tokens: int, device: torch.device) -> Case:
+def fused(tokens: int, device: torch.device, dtype: torch.dtype) -> Case:
     """The activation between two GEMMs, quantised in the same pass."""
-    x = _random(tokens, 2 * HIDDEN, device=device)
+    x = _random(tokens, 2 * HIDDEN, device=device, dtype=dtype)
     elements = x.numel() // 2
     return Case(
         name="silu_and_mul_per_token_group_quant_fp8",
@@ -153,14 +152,17 @@ def fused(tokens: int, device: torch.device) -> Case:
     )
 
 
-def _routed(tokens: int, device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
+def _routed(
+    tokens: int, device: torch.device, dtype: torch.dtype
+) -> tuple[torch.Tensor, torch.Tensor]:
     scores = torch.rand(tokens, EXPERTS, generator=torch.Generator().manual_seed(0))
-    return _random(tokens, HIDDEN, device=device), scores.topk(CHOICES).indices.to(device)
+    x = _random(tokens, HIDDEN, device=device, dtype=dtype)
+    return x, scores.topk(CHOICES).indices.to(device)
 
 
-def permute(tokens: int, device: torch.device) -> Case:
+def permute(tokens: int, device: torch.device, dtype: torch.dtype) -> Case:
     """Each token's row to CHOICES of EXPERTS; padding is not counted."""
-    x, ids = _routed(tokens, device)
+    x, ids = _routed(tokens, device, dtype)
     return Case(
         name="moe_permute",
         bytes=x.nbytes * (1 + CHOICES),
@@ -170,9 +172,9 @@ def permute(tokens: int, device: torch.device) -> Case:
     )
 
 
-def unpermute(tokens: int, device: torch.device) -> Case:
+def unpermute(tokens: int, device: torch.device, dtype: torch.dtype) -> Case:
     """The weighted sum of each token's rows."""
-    x, ids = _routed(tokens, device)
+    x, ids = _routed(tokens, device, dtype)
     found = ours.moe_permute(x, ids, EXPERTS)
     weights = torch.rand(ids.shape, device=device)
     return Case(

@@ -21,7 +21,7 @@ struct Half {
 // `yes` or `no` by masks: compilers make branches of a chain of choices, and then no vectors.
 VLLM_INLINE std::uint32_t choose(bool which, std::uint32_t yes, std::uint32_t no) {
   const std::uint32_t mask = 0U - static_cast<std::uint32_t>(which);
-  return (yes & mask) | (no & ~mask);
+  return no ^ ((no ^ yes) & mask);
 }
 
 VLLM_INLINE float to_float(float x) { return x; }
@@ -29,12 +29,11 @@ VLLM_INLINE float to_float(float x) { return x; }
 VLLM_INLINE float to_float(Bfloat16 x) { return std::bit_cast<float>(std::uint32_t{x.bits} << 16); }
 
 VLLM_INLINE float to_float(Half x) {
-  const std::uint32_t magnitude = x.bits & 0x7FFFU;
-  // A half's bits moved to a float's places are 2^112 too small, whether it is normal or subnormal.
-  const float scaled = std::bit_cast<float>(magnitude << 13) * 0x1p112F;
-  const std::uint32_t special = choose(magnitude >= 0x7C00U, 0x7F800000U, 0U);  // infinite, or no number
-  const std::uint32_t sign = (x.bits & 0x8000U) << 16;
-  return std::bit_cast<float>(std::bit_cast<std::uint32_t>(scaled) | special | sign);
+  // The sign, three of it, then a half's bits in a float's places: 2^112 too small, be it normal or subnormal.
+  const std::int32_t shifted = static_cast<std::int32_t>(std::uint32_t{x.bits} << 16) >> 3;
+  const float scaled = std::bit_cast<float>(static_cast<std::uint32_t>(shifted) & 0x8FFFFFFFU) * 0x1p112F;
+  const bool special = (x.bits & 0x7C00U) == 0x7C00U;  // infinite, or no number
+  return std::bit_cast<float>(std::bit_cast<std::uint32_t>(scaled) | choose(special, 0x7F800000U, 0U));
 }
 
 // Drop the low `kBits` of a float's bits, to the nearest, ties to even.
@@ -65,8 +64,8 @@ VLLM_INLINE Half from_float<Half>(float x) {
   const std::uint32_t normal = rounded<13>(magnitude) - (112U << 10);
   // The last place of [0.5, 1) is 2^-24, that of a subnormal half: the addition rounds.
   const std::uint32_t tiny = std::bit_cast<std::uint32_t>(std::bit_cast<float>(magnitude) + 0.5F) - 0x3F000000U;
-  const std::uint32_t finite = std::min(choose(magnitude < 0x38800000U, tiny, normal), 0x7C00U);
-  const std::uint32_t code = choose(magnitude > 0x7F800000U, 0x7E00U, finite);
+  const std::uint32_t largest = choose(magnitude > 0x7F800000U, 0x7E00U, 0x7C00U);
+  const std::uint32_t code = std::min(choose(magnitude < 0x38800000U, tiny, normal), largest);
   return {static_cast<std::uint16_t>(code | ((bits >> 16) & 0x8000U))};
 }
 
