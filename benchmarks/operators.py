@@ -30,7 +30,7 @@ from benchmarks.record import write_record
 
 TOKENS = {"cuda": 16384, "cpu": 512}
 DTYPES = ("bfloat16", "float16", "float32")
-ROUNDS = {"cuda": 20, "cpu": 15}
+ROUNDS = {"cuda": 20, "cpu": 60}
 COPY = "copy"
 
 

@@ -79,7 +79,8 @@ def test_an_operators_host_header_compiles_alone(header: Path, tmp_path: Path) -
         torch = importlib.util.find_spec("torch")
         assert torch is not None
         assert torch.submodule_search_locations
-        options += ["-isystem", f"{torch.submodule_search_locations[0]}/include", "-DUSE_CUDA"]
+        options += ["-isystem", f"{torch.submodule_search_locations[0]}/include"]
+        options += ["-DUSE_CUDA", "-fvisibility=hidden"]
     compile_alone("c++", *options, source)
 
 
