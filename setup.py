@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from importlib import metadata
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -74,13 +75,19 @@ class cmake_build_ext(build_ext):  # noqa: N801 - the name that precompiled inst
         ninja = Path(find_tool("ninja"))
         brought = [str(ninja.parent)] if ninja.is_absolute() else []
         environ = {**os.environ, "PATH": os.pathsep.join([*brought, os.environ.get("PATH", "")])}
-        for command in self.commands(ROOT if in_checkout else Path(self.build_lib).resolve()):
+        torch = find_spec("torch")  # none in an isolated environment
+        if torch is not None and torch.submodule_search_locations:
+            environ.setdefault("VLLM_TORCH_DIR", torch.submodule_search_locations[0])
+        for command in self.commands(None if in_checkout else Path(self.build_lib).resolve()):
             code = run(command, folder=ROOT, environ=environ)
             if code:
                 raise SystemExit(f"error: {shlex.join(command)}: exit code {code}")
 
-    def commands(self, prefix: Path) -> Iterator[list[str]]:
-        """Yield CMake's commands; no path of an isolated environment stays in the build folder."""
+    def commands(self, staging: Path | None) -> Iterator[list[str]]:
+        """Yield CMake's commands: all into the checkout, or what a wheel holds into its tree.
+
+        No path of an isolated environment stays in the build folder.
+        """
         cmake = find_tool("cmake")
         toolkit = require_toolkit(ROOT, os.environ, os.environ.get("DEEPGEMM_NVCC", ""))
         upstream = self.distribution.upstream
@@ -92,9 +99,11 @@ class cmake_build_ext(build_ext):  # noqa: N801 - the name that precompiled inst
             f"-DDEEPGEMM_SRC_DIR={upstream.upstream.folder if upstream else ''}",
             f"-DDEEPGEMM_TORCH={upstream.torch.folder if upstream else ''}",
         ]
-        yield [cmake, "--build", "--preset", "default"]
-        install = [cmake, "--install", "build/cmake", "--component", "_deep_gemm_C", "--strip"]
-        yield [*install, "--prefix", str(prefix)]
+        target = [] if staging is None else ["--target", "deep_gemm_C"]
+        yield [cmake, "--build", "--preset", "default", *target]
+        for component in ("_deep_gemm_C", "_C") if staging is None else ("_deep_gemm_C",):
+            install = [cmake, "--install", "build/cmake", "--component", component, "--strip"]
+            yield [*install, "--prefix", str(staging or ROOT)]
 
     def get_outputs(self) -> list[str]:
         """Name no file: CMake knows them, and the wheel takes the whole tree."""

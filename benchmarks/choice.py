@@ -20,9 +20,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks.gemm_comparison.operands import draw
 from benchmarks.gemm_comparison.problems import PROBLEMS, Problem
-from benchmarks.gemm_comparison.record import write_record
 from benchmarks.gemm_comparison.timing import capture, input_sets, take_turns
 from benchmarks.gemm_comparison.work import work_of
+from benchmarks.record import write_record
 from tests.kernels.configurations import configurations, forced
 from vllm.third_party import deep_gemm as ours
 from vllm.third_party.deep_gemm import _C, get_num_sms

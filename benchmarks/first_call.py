@@ -26,8 +26,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from benchmarks.gemm_comparison.methods import all_methods, right_ones
 from benchmarks.gemm_comparison.operands import draw
 from benchmarks.gemm_comparison.problems import Problem
-from benchmarks.gemm_comparison.record import write_record
 from benchmarks.gemm_comparison.torch_calls import Call
+from benchmarks.record import write_record
 
 WARM = {
     "dense": Problem(family="dense", m=256, n=256, k=256),

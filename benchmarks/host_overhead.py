@@ -21,8 +21,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from benchmarks.gemm_comparison.methods import all_methods, right_ones
 from benchmarks.gemm_comparison.operands import draw
 from benchmarks.gemm_comparison.problems import Problem
-from benchmarks.gemm_comparison.record import write_record
 from benchmarks.gemm_comparison.torch_calls import Call
+from benchmarks.record import write_record
 
 # One group: torch, which has no call for several, would pay for as many calls.
 PROBLEMS = (

@@ -25,5 +25,6 @@ function(deepgemm_install)
         file(REMOVE \"\$ENV{DESTDIR}\${CMAKE_INSTALL_PREFIX}/${destination}/\${name}\")
       endif()
     endforeach()" COMPONENT _deep_gemm_C)
+  add_custom_target(deep_gemm_C DEPENDS ${ARG_LIBRARY} ${ARG_EXTENSIONS})  # all that a wheel holds
   install(TARGETS ${ARG_LIBRARY} ${ARG_EXTENSIONS} LIBRARY DESTINATION "${destination}" COMPONENT _deep_gemm_C)
 endfunction()

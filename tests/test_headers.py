@@ -1,7 +1,8 @@
-"""Every header of csrc/deep_gemm compiles alone, so that none leans on what another includes."""
+"""Every header of csrc compiles alone, so that none leans on what another includes."""
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import subprocess
 import sysconfig
@@ -17,6 +18,9 @@ HOST = sorted(
     file for room in ("shared", "host", "binding") for file in (SOURCE / room).rglob("*.hpp")
 )
 DEVICE = sorted((SOURCE / "device").rglob("*.cuh"))
+OPERATORS = ROOT / "csrc" / "ops"
+OPERATORS_HOST = sorted(OPERATORS.rglob("*.hpp"))
+OPERATORS_DEVICE = sorted(OPERATORS.rglob("*.cuh"))
 
 
 @pytest.fixture(scope="module")
@@ -27,10 +31,10 @@ def toolkit() -> Toolkit:
     return found
 
 
-def include(folder: Path, header: Path, suffix: str) -> Path:
+def include(folder: Path, header: Path, suffix: str, root: Path = SOURCE) -> Path:
     """A source that holds nothing but the header."""
     source = folder / f"alone{suffix}"
-    source.write_text(f'#include "{header.relative_to(SOURCE)}"\n')
+    source.write_text(f'#include "{header.relative_to(root)}"\n')
     return source
 
 
@@ -62,3 +66,31 @@ def test_a_device_header_compiles_alone(header: Path, toolkit: Toolkit, tmp_path
     source = include(tmp_path, header, ".cu")
     target = ("-ptx", "-arch=sm_90a", "-std=c++20")
     compile_alone(toolkit.nvcc, *target, "-I", SOURCE, source, "-o", tmp_path / "alone.ptx")
+
+
+@pytest.mark.parametrize(
+    "header", OPERATORS_HOST, ids=lambda file: str(file.relative_to(OPERATORS))
+)
+def test_an_operators_host_header_compiles_alone(header: Path, tmp_path: Path) -> None:
+    """The binding's with torch's headers, the others without."""
+    source = include(tmp_path, header, ".cpp", OPERATORS)
+    options = ["-std=c++20", "-Wall", "-Wextra", "-fsyntax-only", "-I", str(OPERATORS)]
+    if header.is_relative_to(OPERATORS / "binding"):
+        torch = importlib.util.find_spec("torch")
+        assert torch is not None
+        assert torch.submodule_search_locations
+        options += ["-isystem", f"{torch.submodule_search_locations[0]}/include"]
+        options += ["-DUSE_CUDA", "-fvisibility=hidden"]
+    compile_alone("c++", *options, source)
+
+
+@pytest.mark.parametrize(
+    "header", OPERATORS_DEVICE, ids=lambda file: str(file.relative_to(OPERATORS))
+)
+def test_an_operators_device_header_compiles_alone(
+    header: Path, toolkit: Toolkit, tmp_path: Path
+) -> None:
+    """By nvcc, with the folder of our sources alone."""
+    source = include(tmp_path, header, ".cu", OPERATORS)
+    target = ("-ptx", "-arch=sm_90a", "-std=c++20", "--expt-relaxed-constexpr")
+    compile_alone(toolkit.nvcc, *target, "-I", OPERATORS, source, "-o", tmp_path / "alone.ptx")

@@ -109,6 +109,20 @@ def test_a_wheel_holds_what_is_built_now_and_nothing_left_over(tree: Tree) -> No
     assert dates == {(1980, 1, 1, 0, 0, 0)}, "outside of git and without SOURCE_DATE_EPOCH"
 
 
+def test_an_editable_build_has_the_operators_and_a_wheel_has_not(tree: Tree) -> None:
+    """They are for the checkout, where its environment has torch; the wheel's build needs none."""
+    for made in (tree.root / "dist").glob("*"):
+        made.unlink()
+    build(tree, "editable").unlink()
+    operators = tree.root / "vllm" / "_C.abi3.so"
+    assert operators.is_file()
+    wheel = build(tree, "wheel")
+    for placed in (tree.root / "vllm").rglob("*.so"):
+        placed.unlink()
+    with zipfile.ZipFile(wheel) as archive:
+        assert "vllm/_C.abi3.so" not in archive.namelist()
+
+
 def test_the_build_folder_remembers_no_isolated_environment(tree: Tree) -> None:
     """Its ninja and its python are gone when the next configure starts."""
     cache = (tree.build / "CMakeCache.txt").read_text()

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import statistics
-import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from datetime import datetime, timezone
 from pathlib import Path
 
 from benchmarks.gemm_comparison.problems import DECODE_ROWS, Problem
 from benchmarks.gemm_comparison.work import Work, work_of
+from benchmarks.record import write_record
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -143,23 +141,3 @@ def read(path: Path) -> list[Row]:
             f"{path}: expected a record of benchmarks/gemm.py, found none ({error!r}); "
             f"measure with --output {path}"
         ) from error
-
-
-def write_record(path: Path, command: str, figures: Mapping[str, object]) -> None:
-    """Write figures as JSON under what one has to know of them: command, commit, GPU, date, torch.
-
-    The commit is the checkout's, or BENCHMARK_COMMIT where a copy without history is measured.
-    """
-    import torch
-
-    head = ["git", "rev-parse", "HEAD"]
-    found = subprocess.run(head, capture_output=True, text=True, check=False).stdout.strip()
-    record = {
-        "command": command,
-        "commit": os.environ.get("BENCHMARK_COMMIT", found) or "unknown",
-        "gpu": torch.cuda.get_device_name(),
-        "date": datetime.now(timezone.utc).date().isoformat(),
-        "torch": torch.__version__,
-        **figures,
-    }
-    path.write_text(json.dumps(record, indent=1) + "\n")

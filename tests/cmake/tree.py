@@ -15,9 +15,10 @@ from tests.scripts import python_script
 ROOT = Path(__file__).resolve().parents[2]
 COPIED = ("CMakeLists.txt", "CMakePresets.json", "VERSION", "cmake", "tools")
 
-# Answers what the tools ask; writes what ninja reads: a cubin of its arguments, a depfile.
+# Answers what the tools ask; writes what ninja reads: a cubin of its arguments or an object, and a
+# depfile.
 FAKE_NVCC = """\
-import pathlib, re, sys
+import os, pathlib, re, subprocess, sys
 
 here = pathlib.Path(__file__).resolve().parent
 arguments = sys.argv[1:]
@@ -44,7 +45,11 @@ if "#warning" in text:
     print("warning: asked for", file=sys.stderr)
 print("ptxas info    : Used 168 registers", file=sys.stderr)
 definitions = [argument for argument in arguments if argument.startswith("-D")]
-pathlib.Path(value("-o")).write_text(" ".join(definitions) + text)
+if "-c" in arguments:
+    command = ["c++", "-fPIC", "-x", "c++", "-c", os.devnull, "-o", value("-o")]
+    subprocess.run(command, check=True)
+else:
+    pathlib.Path(value("-o")).write_text(" ".join(definitions) + text)
 names = " ".join(map(str, files))
 pathlib.Path(value("-MF")).write_text(f"{value('-o')}: {names}\\n")
 """
@@ -125,12 +130,38 @@ def lay_out(folder: Path) -> Tree:
     root.mkdir()
     python_script(tools / "nvcc", FAKE_NVCC)
     (tools / "cuda.h").touch()
+    (folder / "lib").mkdir()
+    subprocess.run(["ar", "rc", folder / "lib" / "libcudart_static.a"], check=True)
+    write_torch(folder / "torch")
     for name in COPIED:
         copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy2
         copy(ROOT / name, root / name)
-    tree = Tree(root=root, environ=environment(tools))
+    tree = Tree(root=root, environ={**environment(tools), "VLLM_TORCH_DIR": str(folder / "torch")})
     write_sources(tree.source)
+    write_operators(tree.root / "csrc" / "ops")
     return tree
+
+
+def write_torch(folder: Path, version: str = "2.11.0+cpu") -> None:
+    """What the build looks for in a torch: its version, a header of the stable interface."""
+    header = folder / "include" / "torch" / "csrc" / "stable" / "library.h"
+    header.parent.mkdir(parents=True, exist_ok=True)
+    header.touch()
+    (folder / "version.py").write_text(f"__version__ = '{version}'\n")
+
+
+def write_operators(source: Path) -> None:
+    """Lay out the file names of csrc/ops, without a line in any but a header that two include."""
+    real = ROOT / "csrc" / "ops"
+    for file in (file for file in real.rglob("*.*") if file.suffix in (".cpp", ".cu")):
+        stub = source / file.relative_to(real)
+        stub.parent.mkdir(parents=True, exist_ok=True)
+        stub.write_text("")
+    (source / "shared").mkdir()
+    (source / "shared" / "group_quant.hpp").touch()
+    for name in ("per_token_group_quant_fp8", "silu_and_mul_per_token_group_quant_fp8"):
+        for path in (f"binding/{name}.cpp", f"cpu/{name}.cpp", f"cuda/{name}.cu"):
+            (source / path).write_text('#include "shared/group_quant.hpp"\n')
 
 
 def environment(tools: Path) -> dict[str, str]:

@@ -7,21 +7,10 @@ from collections.abc import Iterator
 import pytest
 import torch
 
+from tests import hopper
 from tests.kernels.configurations import Configuration, forced
 
-
-def _missing_gpu() -> str | None:
-    if not torch.cuda.is_available():
-        return "needs sm_90, found none"
-    major, minor = torch.cuda.get_device_capability()
-    return None if (major, minor) == (9, 0) else f"needs sm_90, found sm_{major}{minor}"
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    reason = _missing_gpu()
-    for item in items:
-        if reason and item.get_closest_marker("hopper"):
-            item.add_marker(pytest.mark.skip(reason=reason))
+pytest_collection_modifyitems = hopper.pytest_collection_modifyitems
 
 
 @pytest.fixture

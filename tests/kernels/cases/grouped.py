@@ -65,7 +65,7 @@ def contiguous(
     )
 
 
-def masked(  # noqa: PLR0917 - extents, as everywhere in this order
+def masked(
     family: str,
     counts: Sequence[int],
     max_m: int,
@@ -108,7 +108,7 @@ def masked(  # noqa: PLR0917 - extents, as everywhere in this order
     )
 
 
-def draw(  # noqa: PLR0917 - extents, as everywhere in this order
+def draw(
     family: str,
     rows: tuple[int, ...],
     n: int,

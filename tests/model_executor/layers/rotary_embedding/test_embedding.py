@@ -11,6 +11,7 @@ from vllm.model_executor.layers.rotary_embedding import MRotaryEmbedding, get_ro
 from vllm.model_executor.layers.rotary_embedding.embedding import RotaryEmbedding
 from vllm.model_executor.layers.rotary_embedding.frequencies import base_frequencies
 
+EMBEDDING = "vllm.model_executor.layers.rotary_embedding.embedding"
 HEAD = 32
 LLAMA3 = {
     "rope_type": "llama3",
@@ -94,12 +95,12 @@ def test_multimodal_positions_turn_each_pair_by_its_axis(interleaved: bool) -> N
 
 
 def test_multimodal_rotation_of_text_is_the_plain_one() -> None:
-    """Three equal axes, or one, are the same."""
+    """Three equal axes, or one, are the same: but for the last place, since one may be compiled."""
     multimodal = get_rope(HEAD, 128, {"mrope_section": [8, 4, 4]})
     positions, query = torch.arange(6), torch.randn(6, HEAD)
     wanted = get_rope(HEAD, 128)(positions, query)[0]
-    assert torch.equal(multimodal(positions, query)[0], wanted)
-    assert torch.equal(multimodal(positions.expand(3, -1), query)[0], wanted)
+    for given in (positions, positions.expand(3, -1)):
+        assert torch.allclose(multimodal(given, query)[0], wanted, atol=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -119,30 +120,26 @@ def test_parameters_that_cannot_be_served_are_named(
         get_rope(HEAD, 128, parameters)
 
 
-def test_the_compiled_operator_turns_copies(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where this tree's extension is built it is used, and inputs stay as they are."""
+@pytest.mark.parametrize("forward", ["forward_cpu", "forward_cuda"])
+def test_the_compiled_operator_is_used_where_it_is_built(
+    forward: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It gets the table as it is stored; what it cannot do is left to torch."""
     rope = RotaryEmbedding(HEAD, base_frequencies(HEAD, 10000.0), 128)
-    native = rope.forward_native
+    asked: list[tuple[object, ...]] = []
 
-    def operator(  # noqa: PLR0917  the operator's schema
-        positions: torch.Tensor,
-        q: torch.Tensor,
-        k: torch.Tensor,
-        head: int,
-        table: torch.Tensor,
-        neox: bool,
-    ) -> None:
-        assert (head, neox, table.dtype) == (HEAD, True, torch.bfloat16)
-        for x, result in zip((q, k), native(positions, q, k), strict=True):
-            assert result is not None
-            x.copy_(result)
+    def operator(*operands: object) -> tuple[torch.Tensor, None]:
+        asked.append(operands)
+        return query, None
 
-    monkeypatch.setattr(rope, "_kernel", operator)
+    monkeypatch.setattr(f"{EMBEDDING}.rotary_embedding", operator)
+    monkeypatch.setattr(f"{EMBEDDING}.is_served", lambda name, kind: kind == "cpu")
     positions, query = torch.arange(4), torch.randn(4, 2 * HEAD).bfloat16()
-    key, before = query[:, :HEAD], query.clone()
-    found = rope.forward_cuda(positions, query, key)
-    assert torch.equal(query, before)
-    for result, wanted in zip(found, native(positions, query, key), strict=True):
-        assert result is not None
-        assert wanted is not None
-        assert torch.equal(result, wanted)
+    assert getattr(rope, forward)(positions, query)[0] is query
+    (operands,) = asked
+    assert operands[:4] == (positions, query, None, HEAD)
+    assert operands[4] is rope.cos_sin_cache
+    assert getattr(rope, forward)(positions, query.float().requires_grad_())[0].requires_grad
+    monkeypatch.setattr(f"{EMBEDDING}.is_served", lambda name, kind: False)
+    getattr(rope, forward)(positions, query)
+    assert len(asked) == 1

@@ -5,8 +5,6 @@ It knows tables and positions; the rotation is `common.py`'s, the angles `freque
 
 from __future__ import annotations
 
-import importlib.util
-from functools import cache
 from typing import Any
 
 import torch
@@ -14,7 +12,7 @@ import torch
 from vllm.model_executor.custom_op import CustomOp
 from vllm.model_executor.layers.rotary_embedding.common import rotate
 from vllm.model_executor.layers.rotary_embedding.frequencies import table
-from vllm.utils.optional_kernels import probe
+from vllm.utils.compiled_operators import is_served, rotary_embedding
 
 
 @CustomOp.register("rotary_embedding")
@@ -46,7 +44,6 @@ class RotaryEmbedding(CustomOp):
         self.enable_fp32_compute = enable_fp32_compute
         cache = table(frequencies, max_position, magnitude)
         self.register_buffer("cos_sin_cache", cache, persistent=False)
-        self._kernel = compiled_operator()
 
     def forward_native(
         self, positions: torch.Tensor, query: torch.Tensor, key: torch.Tensor | None = None
@@ -59,14 +56,23 @@ class RotaryEmbedding(CustomOp):
     def forward_cuda(
         self, positions: torch.Tensor, query: torch.Tensor, key: torch.Tensor | None = None
     ) -> tuple[torch.Tensor, torch.Tensor | None]:
-        """Rotate copies with the compiled operator, where this tree's extension is built."""
-        if self._kernel is None or self.enable_fp32_compute or positions.dim() != 1:
+        """Rotate with the compiled operator, where this tree's extension is built.
+
+        It computes in float32 whatever the type, and has no gradient.
+        """
+        if positions.dim() != 1 or query.requires_grad or not self._is_compiled(query):
             return self.forward_native(positions, query, key)
-        query = query.contiguous().clone()
-        key = None if key is None else key.contiguous().clone()
-        angles = self.cos_sin_cache.to(query.dtype)
-        self._kernel(positions, query, key, self.head_size, angles, self.is_neox_style)
-        return query, key
+        table = self.cos_sin_cache
+        return rotary_embedding(positions, query, key, self.head_size, table, self.is_neox_style)
+
+    def forward_cpu(
+        self, positions: torch.Tensor, query: torch.Tensor, key: torch.Tensor | None = None
+    ) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """Rotate with the CPU's version of the same operator."""
+        return self.forward_cuda(positions, query, key)
+
+    def _is_compiled(self, query: torch.Tensor) -> bool:
+        return is_served("rotary_embedding_out", query.device.type)
 
     def angles(self, positions: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Return cos and sin of the tokens' positions.
@@ -144,15 +150,3 @@ def _interleaved(sections: tuple[int, int, int]) -> torch.Tensor:
     for axis in (1, 2):
         axes[axis : 3 * sections[axis] : 3] = axis
     return axes
-
-
-@cache
-def compiled_operator() -> Any:
-    """Return this tree's rotary operator where its extension is built and registers one, else
-    None.
-    """
-    if importlib.util.find_spec("vllm._C") is None:
-        return None
-    probe("vllm._C", "__file__")  # registers its operators; a broken binary is said
-    operators = getattr(torch.ops, "_C", None)
-    return getattr(operators, "rotary_embedding", None)
