@@ -73,8 +73,9 @@ class _Symbols:
 def symbolic_numbers(inputs: Sequence[object]) -> Iterator[torch.SymInt]:
     """Yield the symbolic inputs, and the symbolic sizes, strides and offsets of tensors."""
     for value in inputs:
-        of_tensor = isinstance(value, torch.Tensor)
-        numbers = (*value.shape, *value.stride(), value.storage_offset()) if of_tensor else (value,)
+        numbers: tuple[object, ...] = (value,)
+        if isinstance(value, torch.Tensor):
+            numbers = (*value.shape, *value.stride(), value.storage_offset())
         yield from (number for number in numbers if isinstance(number, torch.SymInt))
 
 
