@@ -16,7 +16,7 @@ from vllm.compilation.graph_factors import symbolic_numbers
 
 Sizes = tuple[torch.SymInt, ...]
 
-# Holds of no sizes: for code that assumes what torch cannot say.
+# An expression that holds of no sizes: for code that assumes what torch cannot say.
 UNKNOWN = "False"
 
 
@@ -60,7 +60,7 @@ def impose(guards: str | None, sizes: Sizes) -> bool:
     """
     if not guards:
         return True
-    if guards == UNKNOWN or not sizes:
+    if not sizes:
         return False
     evaluate = sizes[0].node.shape_env.evaluate_guards_expression
     try:
