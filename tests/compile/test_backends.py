@@ -301,15 +301,19 @@ def test_a_batch_for_which_code_does_not_hold_is_compiled_anew(
             assert torch.allclose(call(batch(size)), Model()(batch(size)), atol=1e-6)
 
 
-def test_equal_pieces_share_code_of_which_torch_cannot_say_what_it_assumes(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Within one graph they have the same sizes; another graph does not get it."""
+@pytest.fixture
+def silent_torch(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let torch not say what holds of sizes."""
 
     def refuse(_sizes: Sequence[Any]) -> str:
         raise UnkeyableError("guards: torch cannot say")
 
     monkeypatch.setattr("vllm.compilation.piece_maker.known_guards", refuse)
+
+
+@pytest.mark.usefixtures("silent_torch")
+def test_equal_pieces_share_code_of_which_torch_cannot_say_what_it_assumes(tmp_path: Path) -> None:
+    """Within one graph they have the same sizes; another graph does not get it."""
     compiler = Halving()
     backend = VllmBackend(
         config(), cache=CompileCache(store=Store(root=tmp_path)), compiler=compiler
@@ -373,15 +377,9 @@ def test_bundled_artefacts_are_saved_and_loaded_too(
     assert run(tmp_path / "cache", model, compiler=compiler)["loaded"] == 1
 
 
-def test_a_piece_whose_sizes_cannot_be_described_is_compiled_once_and_used(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.usefixtures("silent_torch")
+def test_a_piece_whose_sizes_cannot_be_described_is_compiled_once_and_used(tmp_path: Path) -> None:
     """It is not saved, and not compiled a second time for that."""
-
-    def refuse(_inputs: Sequence[Any]) -> str:
-        raise UnkeyableError("guards: torch cannot say")
-
-    monkeypatch.setattr("vllm.compilation.piece_maker.known_guards", refuse)
     counted = run(tmp_path / "cache", written(tmp_path / "model", SOURCE))
     assert counted == {"graphs_seen": 1, "pieces_seen": 1, "compiled": 1, "uncached": 1}
     assert Store(root=tmp_path / "cache").published() == []
