@@ -18,7 +18,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -27,7 +27,7 @@ import torch
 from torch import nn
 from torch.nn.functional import rms_norm, silu
 
-from vllm.compilation.backends import piece_factors, shared_factors
+from vllm.compilation.backends import VllmBackend, piece_factors, shared_factors
 from vllm.compilation.compiler_interface import InductorStandaloneAdaptor
 from vllm.compilation.config import CompilationConfig, compilation_config
 from vllm.compilation.counter import compilation_counter
@@ -122,8 +122,36 @@ class Model(nn.Module):
         return x
 
 
+class Stopwatch:
+    """Seconds that this process spends in methods, by label."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+
+    def watch(self, owner: type, method: str, label: str) -> None:
+        """Count all calls of a method."""
+        inner = getattr(owner, method)
+        setattr(owner, method, lambda *values: self.timed(label, inner, *values))
+        self.seconds[label] = 0.0
+
+    def timed(self, label: str, call: Callable[..., Any], *values: object) -> Any:
+        """Return what a call returns, and count it."""
+        began = time.perf_counter()
+        try:
+            return call(*values)
+        finally:
+            taken = time.perf_counter() - began
+            self.seconds[label] = self.seconds.get(label, 0.0) + taken
+
+
 def start_once(kind: str, device: str) -> dict[str, Any]:
-    """Start one model; return how long it took until the first result, and what the cache did."""
+    """Start one model; return how long it took until the first result, where that went, and what
+    the cache did.
+    """
+    watch = Stopwatch()
+    watch.watch(VllmBackend, "__call__", "backend")
+    watch.watch(InductorStandaloneAdaptor, "compile", "compile")
+    watch.watch(InductorStandaloneAdaptor, "load", "load")
     torch.manual_seed(0)
     config = CompilationConfig(splitting_ops=(ATTENTION,), model={"kind": kind})
     with compilation_config(config), torch.no_grad():
@@ -131,20 +159,43 @@ def start_once(kind: str, device: str) -> dict[str, Any]:
         warmup = deep_gemm_warmup(model, TOKENS)
         positions = torch.arange(TOKENS, device=device)
         x = torch.randn(TOKENS, HIDDEN, dtype=torch.bfloat16).to(device)
-        began = time.perf_counter()
-        result = model(positions, x)
-        total = result.float().sum().item()  # waits for the device
-        seconds = time.perf_counter() - began
-        other = model(positions[: TOKENS - 5], x[: TOKENS - 5]).float().sum().item()
+
+        def run(tokens: int) -> float:
+            total: float = model(positions[:tokens], x[:tokens]).float().sum().item()
+            return total  # item() waits for the device
+
+        sums = [watch.timed(label, run, TOKENS) for label in ("first", "second")]
+        sums.append(run(TOKENS - 5))
     return {
         "model": kind,
         "device": device,
-        "seconds": seconds,
-        "sums": [total, other],
+        "seconds": watch.seconds["first"],
+        "parts": _parts(watch.seconds),
+        "torch": _torch_says(),
+        "sums": sums,
         "deep_gemm": warmup.reason
         or f"{len(warmup.kernels)} kernels, {warmup.milliseconds:.1f} ms",
         "counters": asdict(compilation_counter),
     }
+
+
+def _parts(seconds: dict[str, float]) -> dict[str, float]:
+    """Split the first run: the backend, of it compiling and loading, and Dynamo and the device."""
+    beside = seconds["first"] - seconds["backend"]
+    return {
+        **seconds,
+        "keys_and_files": seconds["backend"] - seconds["compile"] - seconds["load"],
+        "tracing_and_running": beside,
+    }
+
+
+def _torch_says() -> dict[str, Any]:
+    """Return torch's own times of 10 ms and more, nested ones too, and what Inductor counted."""
+    from torch._dynamo.utils import compilation_time_metrics, counters
+
+    sums = {name: round(sum(times), 3) for name, times in compilation_time_metrics.items()}
+    times = {name: taken for name, taken in sums.items() if taken >= 0.01}
+    return {"seconds": times, "inductor": dict(counters["inductor"])}
 
 
 def measure_key(repeats: int) -> dict[str, float]:
@@ -168,23 +219,32 @@ def measure_key(repeats: int) -> dict[str, float]:
 
 def measure_starts(kind: str, device: str, repeats: int) -> dict[str, Any]:
     """Measure starts in new processes, each repetition cold and then warm."""
-    cold, warm, last = [], [], {}
+    starts: dict[str, list[dict[str, Any]]] = {"cold": [], "warm": []}
     for _ in range(repeats):
         with tempfile.TemporaryDirectory() as cache:
-            cold.append(_start(kind, device, cache)["seconds"])
-            last = _start(kind, device, cache)
-            warm.append(last["seconds"])
-    middle = {"cold": statistics.median(cold), "warm": statistics.median(warm)}
+            for made in starts.values():
+                made.append(_start(kind, device, cache))
+    middle = {
+        name: statistics.median(each["seconds"] for each in made) for name, made in starts.items()
+    }
     ratio = middle["cold"] / middle["warm"]
-    return {**last, "cold_seconds": cold, "warm_seconds": warm, "ratio": ratio, **middle}
+    about = {name: starts["warm"][-1][name] for name in ("model", "device", "deep_gemm")}
+    return {**about, **middle, "ratio": ratio, "starts": starts}
 
 
 def _start(kind: str, device: str, cache: str) -> dict[str, Any]:
     command = [sys.executable, __file__, "--once", kind, "--device", device]
     environment = {**os.environ, "VLLM_CACHE_ROOT": cache, "PYTHONPATH": str(ROOT)}
+    began = time.perf_counter()
     done = subprocess.run(command, env=environment, check=True, stdout=subprocess.PIPE, text=True)
-    result: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    return result
+    process = time.perf_counter() - began  # with imports and the device's first use
+    return {**json.loads(done.stdout.splitlines()[-1]), "process": process}
+
+
+def counted(counters: dict[str, int]) -> str:
+    """Say the counts that are not 0."""
+    named = ((name.removeprefix("num_"), count) for name, count in counters.items())
+    return ", ".join(f"{count} {name}" for name, count in named if count)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -209,6 +269,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for row in rows:
         times = f"cold {row['cold']:.2f} s, warm {row['warm']:.2f} s, {row['ratio']:.1f} times"
         print(f"{row['model']} on {row['device']}: {times}; DeepGEMM: {row['deep_gemm']}")
+        for name, starts in row["starts"].items():
+            parts = ", ".join(f"{part} {s:.2f}" for part, s in starts[-1]["parts"].items())
+            print(f"  last {name}: {parts} s; {counted(starts[-1]['counters'])}")
     return 0
 
 

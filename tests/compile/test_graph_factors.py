@@ -112,6 +112,19 @@ def test_what_is_known_of_a_size_counts() -> None:
     assert graph_factors(graph, known) != graph_factors(graph, symbolic(6, 7))
 
 
+def test_where_an_input_begins_counts_if_a_symbol_tells_it() -> None:
+    """How it is aligned follows from what is known of that symbol."""
+    graph = graph_of(lambda x, y: torch.relu(x) + y)
+
+    def rows(first: int, second: int, guard: Callable[[Any], Any] | None = None) -> Any:
+        turned = symbolic(6, guard=guard)[0].t().contiguous()
+        return graph_factors(graph, [turned[first, :2], turned[second, :2]])
+
+    assert rows(1, 2) == rows(1, 2)
+    assert rows(1, 2) != rows(2, 1)
+    assert rows(1, 2) != rows(1, 2, lambda size: size % 2 == 0)
+
+
 def constant(value: torch.Tensor) -> fx.GraphModule:
     """Return a graph that adds a constant."""
     graph = fx.Graph()

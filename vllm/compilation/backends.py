@@ -6,11 +6,9 @@ It knows the order of things; factors, cutting, compilers and the cache have mod
 from __future__ import annotations
 
 import dataclasses
-import json
 import logging
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -28,23 +26,13 @@ from vllm.compilation.compiler_settings import cpp_compiler
 from vllm.compilation.config import CompilationConfig, current_compilation_config
 from vllm.compilation.counter import compilation_counter
 from vllm.compilation.device_factors import device_factors, environment_factors
-from vllm.compilation.factors import Factors, UnkeyableError, UnsavableError, plain
+from vllm.compilation.factors import Factors, UnkeyableError, plain
 from vllm.compilation.graph_factors import graph_factors
 from vllm.compilation.partition import Piece, cut
-from vllm.compilation.shape_guards import impose, known_guards
+from vllm.compilation.piece_maker import CompiledPiece, PieceMaker, Told
 from vllm.compilation.sources import source_factors
 
 logger = logging.getLogger(__name__)
-
-GUARDS = "guards.json"
-
-
-@dataclass(frozen=True, kw_only=True)
-class CompiledPiece:
-    """What a piece became, and what must hold of its sizes."""
-
-    call: Callable[..., Any]
-    guards: str | None
 
 
 class VllmBackend:
@@ -68,8 +56,13 @@ class VllmBackend:
         began, before = time.perf_counter(), compilation_counter.clone()
         compilation_counter.num_graphs_seen += 1
         whole, pieces = cut(graph, inputs, self.config.splitting_ops)
-        shared = self._shared_factors(inputs)
-        calls = {piece.name: self._compiled(piece, shared) for piece in pieces}
+        shared, told = self._shared_factors(inputs), Told()
+        # Order: all keys before any compilation, which adds to what is known of sizes, and where it
+        # is loaded adds the same in other words. Its guards lie with its entry.
+        asked = [
+            (PieceMaker.of(each, self.compiler, told), _asked(shared, each)) for each in pieces
+        ]
+        calls = {maker.piece.name: self._compiled(maker, factors) for maker, factors in asked}
         moved = compilation_counter.since(before)
         took = time.perf_counter() - began
         logger.info(
@@ -87,27 +80,31 @@ class VllmBackend:
         except UnkeyableError as error:
             return str(error)
 
-    def _compiled(self, piece: Piece, shared: Factors | str) -> Callable[..., Any]:
+    def _compiled(self, maker: PieceMaker, factors: Factors | str) -> Callable[..., Any]:
         compilation_counter.num_pieces_seen += 1
-        maker = _PieceMaker(piece=piece, compiler=self.compiler)
         try:
-            made = self._cached(piece, shared, maker)
+            made = self._cached(maker, factors)
         except UnkeyableError as error:
             made = compile_uncached(maker, str(error))
-        return _as_graph_returns(piece.graph, made.call)
+        return _as_graph_returns(maker.piece.graph, made.call)
 
-    def _cached(self, piece: Piece, shared: Factors | str, maker: _PieceMaker) -> CompiledPiece:
+    def _cached(self, maker: PieceMaker, factors: Factors | str) -> CompiledPiece:
         """Return a piece that holds for the sizes at hand; sizes that an entry excludes have an
         entry of their own.
         """
-        factors = piece_factors(shared, piece)
+        if isinstance(factors, str):
+            raise UnkeyableError(factors)
         refused: list[str | None] = []
         while True:
             made: CompiledPiece = self.cache.get(factors, maker)
-            if impose(made.guards, piece.inputs):
+            if maker.holds(made):
                 return made
+            reason = f"guards: {made.guards} does not hold of the sizes at hand"
             if made.guards in refused:
-                raise UnkeyableError(f"guards: {made.guards} does not hold of the sizes at hand")
+                raise UnkeyableError(reason)
+            logger.info(
+                "compile cache: %s is not for %r: %s", factors.key[:12], maker.piece.name, reason
+            )
             refused.append(made.guards)
             factors = dataclasses.replace(
                 factors, graph={**factors.graph, "refused": list(refused)}
@@ -148,6 +145,14 @@ def piece_factors(shared: Factors | str, piece: Piece) -> Factors:
     return dataclasses.replace(shared, graph=graph_factors(piece.graph, piece.inputs))
 
 
+def _asked(shared: Factors | str, piece: Piece) -> Factors | str:
+    """Return all factors of one piece, or why there are none."""
+    try:
+        return piece_factors(shared, piece)
+    except UnkeyableError as error:
+        return str(error)
+
+
 _TORCH = (str(Path(torch.__file__).parent),)  # torch's own sources are a factor of the compiler
 
 
@@ -163,33 +168,6 @@ def _traced_files() -> list[str]:
         raise UnkeyableError("sources: Dynamo does not say which code it traced")
     files = {code.co_filename for code in traced}
     return [file for file in files if not file.startswith("<frozen ")]
-
-
-@dataclass(frozen=True, kw_only=True)
-class _PieceMaker:
-    """Makes a piece with a compiler, and keeps what must hold of its sizes beside it."""
-
-    piece: Piece
-    compiler: CompilerInterface
-
-    def compile(self, folder: Path | None) -> CompiledPiece:
-        try:
-            call = self.compiler.compile(self.piece.graph, self.piece.inputs, folder)
-            if folder is None:
-                return CompiledPiece(call=call, guards=None)
-        except UnsavableError as error:
-            unsaved = CompiledPiece(call=error.made, guards=None)
-            raise UnsavableError(str(error), unsaved) from error
-        try:
-            guards = known_guards(self.piece.inputs)
-        except UnkeyableError as error:
-            raise UnsavableError(str(error), CompiledPiece(call=call, guards=None)) from error
-        (folder / GUARDS).write_text(json.dumps({"guards": guards}), encoding="utf-8")
-        return CompiledPiece(call=call, guards=guards)
-
-    def load(self, folder: Path) -> CompiledPiece:
-        guards = json.loads((folder / GUARDS).read_text(encoding="utf-8"))["guards"]
-        return CompiledPiece(call=self.compiler.load(folder), guards=guards)
 
 
 def _as_graph_returns(graph: fx.GraphModule, call: Callable[..., Any]) -> Callable[..., Any]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import inspect
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -30,10 +30,10 @@ def graph_factors(graph: fx.GraphModule, inputs: Sequence[object]) -> dict[str, 
     symbols = _Symbols()
     described = [_input(value, symbols) for value in inputs]
     nodes = _Numbered(graph, symbols).lines()
-    text = canonical_json([nodes, symbols.facts(inputs)])
     return {
         "inputs": described,
-        "operations": hashlib.sha256(text.encode()).hexdigest(),
+        "operations": hashlib.sha256(canonical_json(nodes).encode()).hexdigest(),
+        "sizes": list(symbols.facts(inputs)),
         "count": len(nodes),
     }
 
@@ -58,7 +58,7 @@ class _Symbols:
         """Return what is known of the symbols: ranges, and the guards so far, which compilers build
         upon.
         """
-        environment = shape_environment(inputs)
+        environment = next((n.node.shape_env for n in symbolic_numbers(inputs)), None)
         if environment is None:
             return []
         known = list(self._names)
@@ -70,29 +70,32 @@ class _Symbols:
         return ranges + sorted(self.expression(guard) for guard in guards if guard.free_symbols)
 
 
-def shape_environment(inputs: Sequence[object]) -> Any:
-    """Return the shape environment behind symbolic inputs, None where all are static."""
+def symbolic_numbers(inputs: Sequence[object]) -> Iterator[torch.SymInt]:
+    """Yield the symbolic inputs, and the symbolic sizes, strides and offsets of tensors."""
     for value in inputs:
-        sizes = value.shape if isinstance(value, torch.Tensor) else (value,)
-        for size in sizes:
-            if isinstance(size, torch.SymInt):
-                return size.node.shape_env
-    return None
+        numbers: tuple[object, ...] = (value,)
+        if isinstance(value, torch.Tensor):
+            numbers = (*value.shape, *value.stride(), value.storage_offset())
+        yield from (number for number in numbers if isinstance(number, torch.SymInt))
 
 
 def _input(value: object, symbols: _Symbols) -> Plain:
     if isinstance(value, torch.Tensor):
         sizes = ",".join(_size(size, symbols) for size in value.shape)
         strides = ",".join(_size(size, symbols) for size in value.stride())
-        offset = value.storage_offset()
-        bytes_past = offset * value.element_size() if isinstance(offset, int) else None
-        aligned = "?" if bytes_past is None else str(bytes_past % _ALIGNMENT_BYTES)
+        aligned = _alignment(value.storage_offset(), value.element_size(), symbols)
         kind = type(value).__name__ if type(value) not in _PLAIN_TENSORS else ""
         flags = f"{'grad ' if value.requires_grad else ''}{kind}"
         return f"{value.dtype} {value.device} [{sizes}] ({strides}) +{aligned} {flags}".rstrip()
     if isinstance(value, torch.SymInt | torch.SymFloat | torch.SymBool):
         return symbols.text(value)
     return plain(value, "input")
+
+
+def _alignment(offset: int | torch.SymInt, element_size: int, symbols: _Symbols) -> str:
+    if isinstance(offset, torch.SymInt):
+        return f"({symbols.text(offset)})*{element_size}"
+    return str(offset * element_size % _ALIGNMENT_BYTES)
 
 
 _PLAIN_TENSORS = (torch.Tensor, torch.nn.Parameter, torch._subclasses.FakeTensor)
