@@ -10,21 +10,20 @@ import hashlib
 import json
 import os
 import shlex
-import shutil
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from tools import console, timeline
+from tools.build_report import Built, Plan, built_as_json, plan_as_json, show, spell
 from tools.errors import ToolError, exit_with
 from tools.interpreters import Interpreter, read_requires_python
-from tools.interpreters.__main__ import describe, report
-from tools.interpreters.prepare import Plan as InterpreterPlan
+from tools.interpreters.__main__ import report
 from tools.interpreters.prepare import plan_interpreters, prepare_interpreters
 from tools.interpreters.uv import find_uv
 from tools.turn import turn
@@ -36,6 +35,7 @@ from tools.wheel.audit import audit_wheel
 from tools.wheel.import_check import ImportRow, check_imports
 from tools.wheel.platform_tag import RELEASE_LEVEL, require_release_platform
 from tools.wheel.policy import OURS, STANDALONE, UPSTREAM, Policy
+from tools.wheel.publish import check_out, publish
 from tools.wheel.standalone import make_standalone
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -51,41 +51,10 @@ class WheelBuildError(ToolError):
     exit_code: ClassVar[int] = 33
 
 
-class OutRefusedError(ToolError):
-    """Choose another folder for the wheel."""
-
-    exit_code: ClassVar[int] = 35
-
-
 class StandaloneRefusedError(ToolError):
     """Leave --standalone out, or the upstream checkout."""
 
     exit_code: ClassVar[int] = 57
-
-
-@dataclass(frozen=True, kw_only=True)
-class Plan:
-    """What will be built for, by which command, and where the wheel will lie."""
-
-    interpreters: InterpreterPlan
-    source: str  # an upstream checkout, "upstream" for the pinned one, or "" for ours
-    torch: Torch | None  # what an upstream checkout is compiled against
-    strict: bool
-    standalone: bool
-    command: tuple[str, ...]
-    jobs: int | None
-    out: Path
-
-
-@dataclass(frozen=True, kw_only=True)
-class Built:
-    """The published wheel and what was measured of each extension in it."""
-
-    wheel: Path
-    sha256: str
-    rows: tuple[ImportRow, ...]
-    missing: tuple[str, ...]
-    standalone: Built | None = None
 
 
 def main(arguments: Sequence[str] | None = None, environ: Mapping[str, str] = os.environ) -> int:
@@ -188,20 +157,6 @@ def make_plan(options: argparse.Namespace, environ: Mapping[str, str]) -> Plan:
     )
 
 
-def check_out(out: Path) -> None:
-    """Refuse a folder that cannot be written, before minutes of work go into its wheel.
-
-    Raises: OutRefusedError.
-    """
-    there = next(folder for folder in (out, *out.parents) if os.path.lexists(folder))
-    if not (there.is_dir() and os.access(there, os.W_OK | os.X_OK)):
-        found = "no permission to write" if there.is_dir() else "a file"
-        raise OutRefusedError(
-            f"--out {out}: expected a folder that can be written, found {found} at {there}; "
-            "name another"
-        )
-
-
 def execute(plan: Plan, environ: Mapping[str, str]) -> Built:
     """Carry the plan out, step by step; nothing reaches `out` before every audit has passed.
 
@@ -219,20 +174,9 @@ def build_and_publish(plan: Plan, environ: Mapping[str, str]) -> Built:
         report(prepared, otherwise="the wheel cannot be installed there, upstream has no abi3")
     else:
         report(prepared)
-    if plan.source == PINNED:
-        with console.step("fetch the pinned upstream commit"):
-            plan = replace(plan, source=str(fetch_pinned(BUILD / "upstream", read_pin())))
+    plan = fetch_source(plan)
     with tempfile.TemporaryDirectory(prefix="wheel-", dir=BUILD) as folder:
-        with console.step("build the wheel"):
-            started_ns = time.time_ns()
-            wheel = build(plan, prepared.interpreters, Path(folder), environ)
-        with console.step(f"draw {TIMELINE.relative_to(ROOT)}"):
-            draw_timeline(started_ns)
-        wheels = [(wheel, OURS)]
-        if plan.standalone:
-            with console.step("pack it as deep_gemm"):
-                other = make_standalone(wheel, Path(folder), DESCRIPTION.read_text())
-            wheels.append((other, STANDALONE))
+        wheels = make_wheels(plan, prepared.interpreters, Path(folder), environ)
         rows = [check(each, policy, prepared.interpreters, plan) for each, policy in wheels]
         with console.step(f"publish in {plan.out}"):
             results = [
@@ -245,6 +189,30 @@ def build_and_publish(plan: Plan, environ: Mapping[str, str]) -> Built:
                 for (each, _), found in zip(wheels, rows, strict=True)
             ]
     return replace(results[0], standalone=results[1] if plan.standalone else None)
+
+
+def fetch_source(plan: Plan) -> Plan:
+    """Return the plan with a checkout's folder where it names the pinned commit."""
+    if plan.source != PINNED:
+        return plan
+    with console.step("fetch the pinned upstream commit"):
+        return replace(plan, source=str(fetch_pinned(BUILD / "upstream", read_pin())))
+
+
+def make_wheels(
+    plan: Plan, targets: Sequence[Interpreter], folder: Path, environ: Mapping[str, str]
+) -> list[tuple[Path, Policy]]:
+    """Build the wheel into a folder, and the second one from it where the plan has one."""
+    with console.step("build the wheel"):
+        started_ns = time.time_ns()
+        wheel = build(plan, targets, folder, environ)
+    with console.step(f"draw {TIMELINE.relative_to(ROOT)}"):
+        draw_timeline(started_ns)
+    if not plan.standalone:
+        return [(wheel, OURS)]
+    with console.step("pack it as deep_gemm"):
+        other = make_standalone(wheel, folder, DESCRIPTION.read_text())
+    return [(wheel, OURS), (other, STANDALONE)]
 
 
 def check(
@@ -322,73 +290,6 @@ def draw_timeline(started_ns: int) -> None:
         raise console.Skip("nothing was compiled")
     seconds = max(step.end for step in steps) / 1000
     TIMELINE.write_text(timeline.draw(steps, f"{len(steps)} steps in {seconds:.1f} s"))
-
-
-def publish(wheel: Path, out: Path) -> Path:
-    """Put the wheel into `out` whole or not at all."""
-    out.mkdir(parents=True, exist_ok=True)
-    part = out / f".{wheel.name}.{os.getpid()}.part"
-    try:
-        shutil.copyfile(wheel, part)
-        with part.open("rb") as file:
-            os.fsync(file.fileno())
-        part.replace(out / wheel.name)
-    finally:
-        part.unlink(missing_ok=True)
-    return out / wheel.name
-
-
-def show(built: Built) -> None:
-    """Print the closing table."""
-    columns = ("interpreter", "SOABI", "file", "bytes", "SHA-256", "import ms")
-    rows = [
-        (
-            os.path.relpath(row.interpreter, ROOT),
-            row.soabi,
-            Path(row.file).name,
-            row.bytes,
-            f"{row.sha256[:16]}…",
-            row.milliseconds,
-        )
-        for row in built.rows
-    ]
-    console.table(f"{built.wheel.name}  SHA-256 {built.sha256}", columns, rows)
-
-
-def spell(plan: Plan) -> str:
-    """Return the plan as lines."""
-    torch = f"\nsource    {plan.source}\ntorch     {plan.torch.folder}" if plan.torch else ""
-    packed = f"\npack      {STANDALONE.distribution}" if plan.standalone else ""
-    return (
-        f"{describe(plan.interpreters)}{torch}\nrun       {shlex.join(plan.command)}{packed}\n"
-        f"publish   {plan.out}"
-    )
-
-
-def plan_as_json(plan: Plan) -> dict[str, Any]:
-    """Return the plan as plain values."""
-    return {
-        "interpreters": [each.to_json() for each in plan.interpreters.found.found],
-        "missing": list(plan.interpreters.found.missing),
-        "source": plan.source,
-        "torch": str(plan.torch.folder) if plan.torch else "",
-        "strict": plan.strict,
-        "standalone": plan.standalone,
-        "command": list(plan.command),
-        "jobs": plan.jobs,
-        "out": str(plan.out),
-    }
-
-
-def built_as_json(built: Built) -> dict[str, Any]:
-    """Return the result as plain values."""
-    return {
-        "wheel": str(built.wheel),
-        "sha256": built.sha256,
-        "missing": list(built.missing),
-        "extensions": [asdict(row) for row in built.rows],
-        "standalone": built_as_json(built.standalone) if built.standalone else None,
-    }
 
 
 if __name__ == "__main__":

@@ -11,7 +11,6 @@ import pytest
 from tests.cmake.upstream import write_torch, write_upstream
 from tools import build_deepgemm, console
 from tools.build_deepgemm import (
-    OutRefusedError,
     StandaloneRefusedError,
     WheelBuildError,
     build,
@@ -20,7 +19,6 @@ from tools.build_deepgemm import (
     main,
     make_plan,
     parse,
-    publish,
 )
 from tools.errors import ToolError
 from tools.interpreters.uv import find_uv
@@ -30,6 +28,7 @@ from tools.upstream.torch import Torch
 from tools.wheel.import_check import ImportRow
 from tools.wheel.platform_tag import PlatformTooNewError
 from tools.wheel.policy import OURS, UPSTREAM
+from tools.wheel.publish import OutRefusedError
 
 FAKE_UV = """\
 #!/bin/sh
@@ -133,26 +132,6 @@ def test_a_build_that_fails_names_its_command(tmp_path: Path, code: int, wheels:
     with pytest.raises(WheelBuildError, match=f"found exit code {code} and {wheels} wheels"):
         build(plan, (), tmp_path, environ)
     assert (tmp_path / "log").read_text() == "interpreters= jobs=2\nsource= torch=\n"
-
-
-def test_a_wheel_is_published_whole_or_not_at_all(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A full disk leaves the wheel of before and nothing beside it."""
-    wheel, out = tmp_path / "w.whl", tmp_path / "dist"
-    wheel.write_text("new")
-    out.mkdir()
-    (out / "w.whl").write_text("old")
-
-    def fill(_: int) -> None:
-        raise OSError("No space left on device")
-
-    with monkeypatch.context() as patched:
-        patched.setattr(os, "fsync", fill)
-        with pytest.raises(OSError, match="No space"):
-            publish(wheel, out)
-    assert [(file.name, file.read_text()) for file in out.iterdir()] == [("w.whl", "old")]
-    assert publish(wheel, out).read_text() == "new"
 
 
 def test_jobs_below_one_are_refused(capsys: pytest.CaptureFixture[str]) -> None:

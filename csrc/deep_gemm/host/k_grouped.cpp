@@ -111,8 +111,8 @@ bool check_whole(const KGroupedOperands& operands, Status& status) {
       !check_values(operands.a, m, sum, status) || !check_values(operands.b, n, sum, status))
     return false;
   if (!expect_aligned(d, 16, status)) return false;
-  if (operands.has_c && (!expect_shape(operands.c, shape, "c is of d's shape", status) ||
-                         !expect_aligned(operands.c, 16, status)))
+  if (operands.has_c &&
+      (!expect_shape(operands.c, shape, "c is of d's shape", status) || !expect_aligned(operands.c, 16, status)))
     return false;
   if (operands.scales != Scales::kRows) return true;
   const std::int64_t columns = sum / kScaleGranularity;

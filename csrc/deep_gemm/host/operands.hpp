@@ -20,15 +20,15 @@ struct GemmOperands {
   Scales scales = Scales::kNone;
   Grouping grouping = Grouping::kNone;
   bool has_c = false;
-  std::int64_t expected_m = 0;  // rows of a group that the caller expects to count; 0: not said
+  std::int64_t expected_m = 0;         // rows of a group that the caller expects to count; 0: not said
   std::int64_t output_alignment = 16;  // of d's and c's addresses, in bytes: a matrix of many has its own
-  TensorView a;                 // (m, k); bf16 without groups: k or m dense
-  TensorView scale_a;           // (m, ceil(k / 128)) f32, MN-major, columns 16-byte aligned
-  TensorView b;                 // (n, k); bf16: k or n dense
-  TensorView scale_b;           // (ceil(n / 128), ceil(k / 128)) f32, any strides; of rows: (n, ...), as scale_a
-  TensorView d;                 // (m, n) bf16 or f32
-  TensorView c;                 // of d's type and shape; read only where has_c says so
-  TensorView layout;            // int32 (m) or (groups), see Grouping; read only where there are groups
+  TensorView a;                        // (m, k); bf16 without groups: k or m dense
+  TensorView scale_a;                  // (m, ceil(k / 128)) f32, MN-major, columns 16-byte aligned
+  TensorView b;                        // (n, k); bf16: k or n dense
+  TensorView scale_b;                  // (ceil(n / 128), ceil(k / 128)) f32, any strides; of rows: (n, ...), as scale_a
+  TensorView d;                        // (m, n) bf16 or f32
+  TensorView c;                        // of d's type and shape; read only where has_c says so
+  TensorView layout;                   // int32 (m) or (groups), see Grouping; read only where there are groups
 };
 
 // The dense dimension of A and of B; columns where they could be either.

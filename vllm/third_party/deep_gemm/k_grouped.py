@@ -21,16 +21,15 @@ def k_grouped_fp8_gemm_nt_contiguous(  # noqa: PLR0917 - DeepGEMM's signature
     a: Scaled,
     b: Scaled,
     d: torch.Tensor,
-    ks_cpu: Sequence[int],
-    grouped_layout: torch.Tensor | None = None,
+    ks: Sequence[int],
+    ks_tensor: torch.Tensor | None = None,
     c: torch.Tensor | None = None,
     recipe: Recipe = ROWS,
     compiled_dims: str = "mn",
-    use_psum_layout: bool = False,
 ) -> None:
     """Write each group's `c[g] + (A[g] * scale_a[g]) @ (B[g] * scale_b[g]).T` into `d[g]`.
 
-    `grouped_layout`, the same numbers on the device, is not read.
+    `ks_tensor`, the same numbers on the device, is not read.
 
     Shapes: A (m * sum of ks) e4m3, the groups' (m, k) behind each other, or (m, sum of ks); scale_a
         (m, sum of ks / 128) f32; B and scale_b the same of n; `d` and `c` (groups, m, n) f32. Each
@@ -38,21 +37,20 @@ def k_grouped_fp8_gemm_nt_contiguous(  # noqa: PLR0917 - DeepGEMM's signature
     Raises: as `fp8_gemm_nt`, before any launch.
     Source: DeepGEMM 2.6.1, `k_grouped_fp8_gemm_nt_contiguous`.
     """
-    _expect_served(recipe, use_psum_layout)
+    _expect_rows(recipe)
     name = "k_grouped_fp8_gemm_nt_contiguous"
-    _C.fp8_gemm_nt_k_grouped(name, ks_cpu, a[0], mn_major(a[1]), b[0], mn_major(b[1]), d, c)
+    _C.fp8_gemm_nt_k_grouped(name, ks, a[0], mn_major(a[1]), b[0], mn_major(b[1]), d, c)
 
 
 def k_grouped_fp8_gemm_tn_contiguous(  # noqa: PLR0917 - DeepGEMM's signature
     a: Scaled,
     b: Scaled,
     d: torch.Tensor,
-    ks_cpu: Sequence[int],
-    grouped_layout: torch.Tensor | None = None,
+    ks: Sequence[int],
+    ks_tensor: torch.Tensor | None = None,
     c: torch.Tensor | None = None,
     recipe: Recipe = ROWS,
     compiled_dims: str = "mn",
-    use_psum_layout: bool = False,
 ) -> None:
     """Write what `k_grouped_fp8_gemm_nt_contiguous` does, of operands that lie k by k.
 
@@ -61,22 +59,21 @@ def k_grouped_fp8_gemm_tn_contiguous(  # noqa: PLR0917 - DeepGEMM's signature
     Shapes: A (sum of ks, m) e4m3, scale_a (sum of ks / 128, m) f32; B and scale_b the same of n.
     Source: DeepGEMM 2.6.1, `k_grouped_fp8_gemm_tn_contiguous`.
     """
-    _expect_served(recipe, use_psum_layout)
+    _expect_rows(recipe)
     name = "k_grouped_fp8_gemm_tn_contiguous"
     k_major = (_k_major(a[0]), mn_major(a[1].transpose(0, 1)))
     k_major_b = (_k_major(b[0]), mn_major(b[1].transpose(0, 1)))
-    _C.fp8_gemm_nt_k_grouped(name, ks_cpu, *k_major, *k_major_b, d, c)
+    _C.fp8_gemm_nt_k_grouped(name, ks, *k_major, *k_major_b, d, c)
 
 
 def k_grouped_bf16_gemm_tn_contiguous(  # noqa: PLR0917 - DeepGEMM's signature
     a: torch.Tensor,
     b: torch.Tensor,
     d: torch.Tensor,
-    ks_cpu: Sequence[int],
-    grouped_layout: torch.Tensor | None = None,
+    ks: Sequence[int],
+    ks_tensor: torch.Tensor | None = None,
     c: torch.Tensor | None = None,
     compiled_dims: str = "mn",
-    use_psum_layout: bool = False,
 ) -> None:
     """Write each group's `c[g] + A[g].T @ B[g]` into `d[g]`.
 
@@ -85,19 +82,14 @@ def k_grouped_bf16_gemm_tn_contiguous(  # noqa: PLR0917 - DeepGEMM's signature
     Raises: as `fp8_gemm_nt`, before any launch.
     Source: DeepGEMM 2.6.1, `k_grouped_bf16_gemm_tn_contiguous`.
     """
-    _expect_served(ROWS, use_psum_layout)
     name = "k_grouped_bf16_gemm_tn_contiguous"
-    _C.bf16_gemm_nt_k_grouped(name, ks_cpu, a.transpose(0, 1), b.transpose(0, 1), d, c)
+    _C.bf16_gemm_nt_k_grouped(name, ks, a.transpose(0, 1), b.transpose(0, 1), d, c)
 
 
 def _k_major(values: torch.Tensor) -> torch.Tensor:
     return values.transpose(0, 1).contiguous()
 
 
-def _expect_served(recipe: Recipe, use_psum_layout: bool) -> None:
+def _expect_rows(recipe: Recipe) -> None:
     if tuple(recipe) != ROWS:
         raise ValueError(f"recipe: expected {ROWS}, got {tuple(recipe)}")
-    if use_psum_layout:
-        raise ValueError(
-            "use_psum_layout: expected False, got True (groups of k are read on the host)"
-        )
