@@ -21,6 +21,7 @@ ROOT = Path(__file__).resolve().parent
 sys.path.insert(0, str(ROOT))  # a build frontend does not put the source tree on the path
 
 from tools.errors import ToolError  # noqa: E402
+from tools.interpreters.probe import find_base  # noqa: E402
 from tools.precompiled_install import (  # noqa: E402
     extract_precompiled_and_patch_package,
     is_wanted,
@@ -93,7 +94,7 @@ class cmake_build_ext(build_ext):  # noqa: N801 - the name that precompiled inst
         upstream = self.distribution.upstream
         yield [
             *(cmake, "--preset", "default", *(["--fresh"] if has_moved() else [])),
-            f"-DVLLM_PYTHON_EXECUTABLE={getattr(sys, '_base_executable', sys.executable)}",
+            f"-DVLLM_PYTHON_EXECUTABLE={find_base(sys.executable)}",
             f"-DDEEPGEMM_NVCC={keep(ROOT, toolkit.nvcc)}",
             f"-DDEEPGEMM_PYTHON_INTERPRETERS={os.environ.get('DEEPGEMM_PYTHON_INTERPRETERS', '')}",
             f"-DDEEPGEMM_SRC_DIR={upstream.upstream.folder if upstream else ''}",

@@ -22,7 +22,7 @@ def chosen(file: str) -> set[str]:
     return {decision.step.key for decision in decide(STEPS, [file]) if decision.chosen}
 
 
-@pytest.mark.parametrize("file", [*BUILD, "MANIFEST.in", "pyproject.toml"])
+@pytest.mark.parametrize("file", [*BUILD, "LICENSE", "MANIFEST.in", "pyproject.toml"])
 def test_what_a_wheel_is_made_of_builds_and_tests_it(file: str) -> None:
     """A version or a preset is a change of the wheel as a source is."""
     assert {"build-deepgemm", "tests"} <= chosen(file)

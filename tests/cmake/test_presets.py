@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.cmake.tree import Tree, lay_out
+from tools.interpreters.probe import find_base
 
 GENERATE = (sys.executable, "tools/generate_cmake_presets.py", "--no-input")
 FOLDER = Path("vllm/third_party/deep_gemm")
@@ -66,7 +67,7 @@ def test_binaries_are_installed_beside_their_python_files(installed: Tree) -> No
 def test_the_other_way_of_building_finds_no_work(installed: Tree) -> None:
     """`pip install -e .` configures `default` in the same folder: nothing is made again."""
     configured = installed.configure(
-        f"-DVLLM_PYTHON_EXECUTABLE={getattr(sys, '_base_executable', sys.executable)}",
+        f"-DVLLM_PYTHON_EXECUTABLE={find_base(sys.executable)}",
         f"-DDEEPGEMM_NVCC={installed.root.parent / 'tools' / 'nvcc'}",
         "-DDEEPGEMM_PYTHON_INTERPRETERS=",
     )

@@ -20,6 +20,7 @@ import pytest
 from tests.docker.dockerfile import Instruction, Stage, parse
 from tests.tools.wheel.little_wheels import built_files, write_wheel
 from tools.build_deepgemm import parse as parse_build
+from tools.interpreters.probe import find_base
 from tools.wheel.standalone import make_standalone
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -109,7 +110,7 @@ def interpreter(root: Path, tag: str, command: str) -> None:
 def image(tmp_path: Path) -> Path:
     """A scratch root with one interpreter where the image has all, and both wheels."""
     root = tmp_path / "image"
-    base = Path(getattr(sys, "_base_executable", sys.executable)).resolve()
+    base = Path(find_base(sys.executable)).resolve()
     interpreter(root, "cp314", f'exec {base} "$@"')
     (root / "wheels").mkdir()
     wheel = write_wheel(root / "wheels", built_files())
