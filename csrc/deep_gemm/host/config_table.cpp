@@ -23,19 +23,25 @@ static_assert(all_valid(), "a row of shared/gemm_configs.def is invalid: see inv
 static_assert(std::size(kConfigs) <= kMaxConfigs);
 
 // Rates for comparing configurations with each other, in cycles of one multiprocessor. Source: 4096 e4m3
-// multiply-adds a cycle by the H200's data sheet, half as many of bf16; the others fitted to the times of all FP8
-// configurations on the published shapes on one H200 (docs/kernels.md says how).
+// multiply-adds a cycle by the H200's data sheet, half as many of bf16; the others fitted to the times of all
+// configurations on the published shapes on one H200 (docs/kernels.md says how), so they stand for more than their names
+// say where that chose better.
 constexpr double kMultipliedBytesPerCycle = 4096;
-constexpr double kMultiplyShare = 1.14;        // what a k step takes of the tensor cores' time, with other consumers
-constexpr double kAheadShare = 0.72;           // the same where consumers run ahead (they hide what others wait for)
-constexpr double kPromoteCycles = 0.21;        // of one column of one wave
-constexpr double kWaitCycles = 155;            // of one wgmma's end
-constexpr double kL2BytesPerCycle = 47;        // of one multiprocessor
-constexpr double kMemoryBytesPerCycle = 3020;  // of the whole device
-constexpr double kTileCycles = 480;            // filling the pipeline
-constexpr double kStoreCyclesPerByte = 0.042;  // of the output tile
-constexpr double kLaunchCycles = 5700;
-constexpr double kSplitCycles = 4640;  // parts and their waiting for each other
+constexpr double kMultiplyShare = 1.60;       // what an FP8 k step takes of the tensor cores' time, with two consumers
+constexpr double kMultiplyShareThree = 1.40;  // with three
+constexpr double kAheadShare = 1.43;          // with two that run ahead (they hide what others wait for)
+constexpr double kAheadShareAlone = 0.69;     // with one that runs ahead
+constexpr double kPromoteCycles = 0.12;       // of one column of one wave
+constexpr double kWaitCycles = 216;           // of one wgmma's end
+constexpr double kBf16Share = 1.28;           // what a BF16 k step takes of the tensor cores' time
+constexpr double kBf16StepCycles = 63;
+constexpr double kL2BytesPerCycle = 54.3;      // of one multiprocessor
+constexpr double kMemoryBytesPerCycle = 3435;  // of the whole device
+constexpr double kTileCycles = 696;            // filling the pipeline
+constexpr double kStoreCyclesPerByte = 0.037;  // of the output tile
+constexpr double kLaunchCycles = 7340;
+constexpr double kSplitCycles = 3870;          // of every turn of clusters: their start, and waiting for each other
+constexpr double kPartCyclesPerByte = 0.123;   // of the parts that a block sends
 // A tile with few rows is read once: then B's bytes come from device memory, at what each busy multiprocessor gets.
 constexpr std::int64_t kStreamedRows = 128;
 
@@ -63,11 +69,13 @@ namespace {
 
 double multiply_cycles(const KernelConfig& config) {
   const double multiply = static_cast<double>(config.tile_m) * config.tile_n * kStepBytes / kMultipliedBytesPerCycle;
-  if (!config.fp8()) return multiply;
+  if (!config.fp8()) return multiply * kBf16Share + kBf16StepCycles;
   const double promote = config.waves() * (config.tile_n * kPromoteCycles + kWaitCycles);
-  if (config.runs_ahead()) return std::max(multiply * kAheadShare, promote);
+  if (config.runs_ahead())
+    return std::max(multiply * (config.consumers() == 1 ? kAheadShareAlone : kAheadShare), promote);
   if (config.consumers() == 1) return multiply + promote;
-  return std::max(multiply * kMultiplyShare, multiply / config.consumers() + promote);
+  const double share = config.consumers() == 3 ? kMultiplyShareThree : kMultiplyShare;
+  return std::max(multiply * share, multiply / config.consumers() + promote);
 }
 
 // The rows that are expected to count: of one group, and of all.
@@ -84,12 +92,21 @@ struct ExpectedRows {
   }
 };
 
-// Groups whose rows stand where tiles begin: each ends with a tile of its own.
+// Groups whose rows stand where tiles begin: each ends with a tile of its own, half full on average where rows are
+// masked, of which the expected number is a guess.
 std::int64_t expected_tiles_m(const KernelConfig& config, const Problem& problem, const ExpectedRows& rows) {
   const std::int64_t of_groups = divide_up(rows.of_group, config.tile_m) * problem.groups;
-  if (problem.grouping == Grouping::kMasked) return of_groups;
+  if (problem.grouping == Grouping::kMasked)
+    return std::max<std::int64_t>(1, ((2 * rows.of_group + config.tile_m) * problem.groups + config.tile_m) /
+                                         (2 * config.tile_m));
   return problem.expected_m == 0 ? divide_up(problem.m, config.tile_m)
                                  : std::min(of_groups, divide_up(problem.m, config.tile_m));
+}
+
+double split_cycles(const KernelConfig& config, std::int64_t waves) {
+  if (config.split_k == 1) return 0;
+  const int parts = config.tile_m * config.tile_n * static_cast<int>(sizeof(float)) / config.split_k;
+  return static_cast<double>(waves) * kSplitCycles + kPartCyclesPerByte * parts * (config.split_k - 1);
 }
 
 double load_cycles(const KernelConfig& config, std::int64_t rows, double blocks) {
@@ -103,7 +120,7 @@ double load_cycles(const KernelConfig& config, std::int64_t rows, double blocks)
 bool suits(const KernelConfig& config, const Problem& problem) {
   if (config.kind != problem.kind || config.output_bytes != problem.output_bytes) return false;
   const bool aligned = problem.grouping == Grouping::kContiguous || problem.grouping == Grouping::kPsum;
-  return !aligned || problem.alignment % std::min(config.tile_m, kGroupAlignment) == 0;
+  return !aligned || problem.alignment % config.tile_m == 0;
 }
 
 Estimate estimate(const KernelConfig& config, const Problem& problem, int multiprocessors) {
@@ -124,7 +141,7 @@ Estimate estimate(const KernelConfig& config, const Problem& problem, int multip
   const double tile = steps * std::max(result.multiply_cycles, result.load_cycles) + kTileCycles +
                       kStoreCyclesPerByte * config.tile_m * config.tile_n * config.output_bytes;
   result.cycles = std::max(static_cast<double>(result.waves) * tile, result.memory_cycles) + kLaunchCycles +
-                  (config.split_k > 1 ? kSplitCycles : 0);
+                  split_cycles(config, result.waves);
   return result;
 }
 

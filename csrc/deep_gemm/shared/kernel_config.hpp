@@ -13,9 +13,6 @@ inline constexpr int kScaleGranularity = 128;
 // One k step of the main loop is one 128-byte swizzle row of shared memory.
 inline constexpr int kStepBytes = 128;
 
-// Where rows are grouped, the next group may start at every multiple of this, or of less if tiles are lower.
-inline constexpr int kGroupAlignment = 128;
-
 // Rows of one wgmma.
 inline constexpr int kWgmmaRows = 64;
 inline constexpr int kWarpGroupThreads = 128;
@@ -71,21 +68,15 @@ struct KernelConfig {
   DEEP_GEMM_HOST_DEVICE constexpr int waves() const { return tile_m / kWgmmaRows / consumers(); }
   // Whether an FP8 consumer starts the next k step before it promotes the last: where a second accumulator finds room.
   DEEP_GEMM_HOST_DEVICE constexpr bool runs_ahead() const {
-    return block_scales() && waves() == 1 && consumers() < 3 && tile_n <= (resident_blocks() == 2 ? 64 : 128);
+    return block_scales() && waves() == 1 && consumers() < 3 && tile_n <= 128;
   }
   DEEP_GEMM_HOST_DEVICE constexpr int threads() const { return (consumers() + 1) * kWarpGroupThreads; }
-
-  // Blocks that find room on one multiprocessor: with two, the next kernel's start runs beside this one's end where
-  // programmatic dependent launch is set. 228 KiB, of which the system keeps 1 KiB a block; one warp group multiplies.
-  DEEP_GEMM_HOST_DEVICE constexpr int resident_blocks() const {
-    return consumers() == 1 && shared_bytes() <= 113 * 1024 ? 2 : 1;
-  }
 
   // Registers of a thread at launch, as many as a multiprocessor's 65,536 allow, and after the roles have parted
   // (setmaxnreg): these come out of the block's own.
   DEEP_GEMM_HOST_DEVICE constexpr int launch_registers() const { return 65536 / threads() / 8 * 8; }
-  DEEP_GEMM_HOST_DEVICE constexpr int producer_registers() const { return consumers() == 3 ? 32 : grouped() ? 56 : 40; }
-  DEEP_GEMM_HOST_DEVICE constexpr int consumer_registers() const { return consumers() == 3 ? 160 : grouped() ? 224 : 232; }
+  DEEP_GEMM_HOST_DEVICE constexpr int producer_registers() const { return consumers() == 3 ? 32 : 40; }
+  DEEP_GEMM_HOST_DEVICE constexpr int consumer_registers() const { return consumers() == 3 ? 160 : 232; }
   // f32 registers of a consumer's thread: the sums, and with FP8 the products that wait for their scale factors.
   DEEP_GEMM_HOST_DEVICE constexpr int accumulator_registers() const {
     return (waves() + (fp8() ? runs_ahead() ? 2 : 1 : 0)) * tile_n / 2;
@@ -156,7 +147,7 @@ DEEP_GEMM_HOST_DEVICE constexpr const char* invalid_reason(const KernelConfig& c
   if (config.block_scales() && config.scale_b_blocks() > 2) return "tile_n: touches more than two blocks of scale_b";
   if (config.b_mn_major() && config.tile_n % kMnBoxExtent != 0)
     return "tile_n: expected a multiple of 64 where B is dense in n";
-  if (config.grouped() && config.tile_m == 192) return "tile_m: expected a divisor or the double of the groups' alignment of 128";
+  if (config.grouped() && config.tile_m > 128) return "tile_m: groups of rows are aligned to 128";
   if (config.consumers() > 1 && config.producer_registers() + config.consumers() * config.consumer_registers() >
                                     (config.consumers() + 1) * config.launch_registers())
     return "registers: the roles want more than the block has";

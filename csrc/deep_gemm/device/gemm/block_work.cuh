@@ -37,7 +37,6 @@ struct Tile {
   std::uint32_t b_group;       // of B and its scale factors
   std::uint32_t rows_counted;  // one past the last row that is multiplied; those behind it become zeros
   std::uint32_t rows_stored;   // one past the last row that is written
-  std::uint32_t rows_skipped;  // rows before this one are another tile's
   bool padding;                // no row is multiplied
   bool end;                    // no tile: the block has none left
 };
@@ -53,7 +52,7 @@ class DenseTileWalk {
   __device__ void advance() { index_ += gridDim.x / kConfig.split_k; }
   __device__ Tile tile() const {
     const TileCoordinate at = schedule_.at(index_);
-    return {at.m * kConfig.tile_m, at.n * kConfig.tile_n, 0, 0, rows_, rows_, 0, false, false};
+    return {at.m * kConfig.tile_m, at.n * kConfig.tile_n, 0, 0, rows_, rows_, false, false};
   }
 
  private:
@@ -75,7 +74,6 @@ class GroupedTileWalk {
   __device__ bool inside() const { return by_group() ? group_ < groups_.count : index_ < schedule_.tiles(); }
 
   __device__ void advance() {
-    if (!by_group() && go_to_second_half()) return;
     index_ += gridDim.x;
     if (by_group()) seek();
   }
@@ -85,40 +83,11 @@ class GroupedTileWalk {
  private:
   __device__ bool by_group() const { return groups_.grouping != Grouping::kContiguous; }
 
-  // A tile higher than the groups' alignment may hold the end of one and the start of the next: then it is two tiles,
-  // each of one group and writing one half.
   __device__ Tile contiguous_tile() const {
     const TileCoordinate at = schedule_.at(index_);
     const std::uint32_t row = at.m * kConfig.tile_m;
-    const int first = group_of(row);
-    Tile tile{row, at.n * kConfig.tile_n, 0, 0, rows_, rows_, 0, false, false};
-    int group = first;
-    if constexpr (kConfig.tile_m > kGroupAlignment) {
-      const int second = group_of(row + kGroupAlignment);
-      if (first < 0) group = second;
-      if (two_groups(first, second)) {
-        group = second_half_ ? second : first;
-        (second_half_ ? tile.rows_skipped : tile.rows_stored) = row + kGroupAlignment;
-      }
-    }
-    tile.b_group = static_cast<std::uint32_t>(max(group, 0));
-    tile.padding = group < 0;
-    return tile;
-  }
-
-  __device__ static bool two_groups(int first, int second) { return first >= 0 && second >= 0 && first != second; }
-
-  // Below zero for padding.
-  __device__ int group_of(std::uint32_t row) const { return row < rows_ ? __ldg(groups_.layout + row) : -1; }
-
-  // Whether the other half of this tile is still to come.
-  __device__ bool go_to_second_half() {
-    if constexpr (kConfig.tile_m > kGroupAlignment) {
-      const std::uint32_t row = schedule_.at(index_).m * kConfig.tile_m;
-      second_half_ = !second_half_ && two_groups(group_of(row), group_of(row + kGroupAlignment));
-      return second_half_;
-    }
-    return false;
+    const int group = __ldg(groups_.layout + row);
+    return {row, at.n * kConfig.tile_n, 0, static_cast<std::uint32_t>(max(group, 0)), rows_, rows_, group < 0, false};
   }
 
   // Bands of tiles as in TileSchedule, of one group's rows.
@@ -132,7 +101,7 @@ class GroupedTileWalk {
     const std::uint32_t row = first_row_ + (first_m + inside - n * height) * kConfig.tile_m;
     const std::uint32_t counted = first_row_ + rows_counted_;
     const std::uint32_t a_group = groups_.grouping == Grouping::kMasked ? group_ : 0;
-    return {row, n * kConfig.tile_n, a_group, group_, counted, first_row_ + rows_written_, 0, row >= counted, false};
+    return {row, n * kConfig.tile_n, a_group, group_, counted, first_row_ + rows_written_, row >= counted, false};
   }
 
   // Goes on to the group that holds the tile `index_`.
@@ -164,7 +133,6 @@ class GroupedTileWalk {
   const RowGroups& groups_;
   std::uint32_t rows_;  // of A and D; masked: of each group
   std::uint32_t index_;
-  bool second_half_ = false;
   std::uint32_t group_ = 0;
   std::uint32_t first_index_ = 0;  // of the group's tiles
   std::uint32_t first_row_ = 0;    // of the group

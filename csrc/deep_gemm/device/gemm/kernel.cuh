@@ -77,7 +77,6 @@ __device__ __forceinline__ void consume(const GemmArguments& arguments, SharedSt
     Sums<kConfig> sums;
     accumulate<kConfig>(sums, shared, operands, place, scale_b, feed.current().column, count, consumer);
     if constexpr (kConfig.grouped()) clear_rows<kConfig>(sums, padding);
-    if (kConfig.grouped() && output_rows<kConfig>(feed.current(), consumer, 0).row < feed.current().rows_skipped) continue;
     if constexpr (kConfig.split_k == 1) {
       write_tile<kConfig>(sums, arguments, shared, feed.current(), consumer);
     } else {

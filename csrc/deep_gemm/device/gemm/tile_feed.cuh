@@ -13,20 +13,30 @@ namespace deep_gemm {
 template <KernelConfig kConfig, bool kGrouped = kConfig.grouped()>
 class TileFeed {
  public:
-  __device__ TileFeed(const GemmArguments& arguments, SharedStorage<kConfig>&) : walk_(arguments) {}
-
-  __device__ bool inside() const { return walk_.inside(); }
-  __device__ Tile current() const { return walk_.tile(); }
-  // The tile after this one; past the last one it may stand anywhere.
-  __device__ Tile next() const {
-    DenseTileWalk<kConfig> walk = walk_;
-    walk.advance();
-    return walk.tile();
+  __device__ TileFeed(const GemmArguments& arguments, SharedStorage<kConfig>&) : walk_(arguments), current_(walk_.tile()) {
+    go_on();
   }
-  __device__ void advance() { walk_.advance(); }
+
+  __device__ bool inside() const { return inside_; }
+  __device__ const Tile& current() const { return current_; }
+  // The tile after this one; past the last one it may stand anywhere.
+  __device__ const Tile& next() const { return next_; }
+  __device__ void advance() {
+    current_ = next_;
+    go_on();
+  }
 
  private:
+  __device__ void go_on() {
+    inside_ = walk_.inside();
+    walk_.advance();
+    next_ = walk_.tile();
+  }
+
   DenseTileWalk<kConfig> walk_;
+  Tile current_;
+  Tile next_;
+  bool inside_;
 };
 
 template <KernelConfig kConfig>
