@@ -76,6 +76,16 @@ def main(arguments: Sequence[str] | None = None, environ: Mapping[str, str] = os
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(prog="build_deepgemm", description=main.__doc__)
+    add_wheel_options(parser)
+    add_process_options(parser)
+    options = parser.parse_args(arguments)
+    if options.jobs is not None and options.jobs < 1:
+        parser.error(f"--jobs {options.jobs}: expected 1 or more")
+    return options
+
+
+def add_wheel_options(parser: argparse.ArgumentParser) -> None:
+    """Add what decides which wheels come out, and where."""
     add = parser.add_argument
     add(
         "--python",
@@ -108,6 +118,11 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         metavar="DIR",
         help="an upstream DeepGEMM checkout, or the pinned commit (upstream); default: ours",
     )
+
+
+def add_process_options(parser: argparse.ArgumentParser) -> None:
+    """Add what decides how they are built and what is printed."""
+    add = parser.add_argument
     add("--jobs", type=int, metavar="N", help="compiler processes at a time (default: one a core)")
     add(
         "--no-build-isolation",
@@ -116,10 +131,6 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     )
     add("--dry-run", action="store_true", help="print the plan, change nothing")
     add("--json", action="store_true", help="print plan or result as JSON")
-    options = parser.parse_args(arguments)
-    if options.jobs is not None and options.jobs < 1:
-        parser.error(f"--jobs {options.jobs}: expected 1 or more")
-    return options
 
 
 def make_plan(options: argparse.Namespace, environ: Mapping[str, str]) -> Plan:

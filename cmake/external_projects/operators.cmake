@@ -1,6 +1,6 @@
 # Operators of torch.ops._C: one vllm/_C.abi3.so for every CPython from 3.10 and torch from 2.11 on.
 #
-# Needs the headers of a torch and no library of it. Where no torch is found the operators are left out.
+# Needs the headers of a torch and no library of it. Where no torch is found the operators are left out (decision 26).
 include_guard()
 include(vllm_add_operator)
 include(vllm_cuda_runtime)
