@@ -97,8 +97,8 @@ struct ExpectedRows {
 std::int64_t expected_tiles_m(const KernelConfig& config, const Problem& problem, const ExpectedRows& rows) {
   const std::int64_t of_groups = divide_up(rows.of_group, config.tile_m) * problem.groups;
   if (problem.grouping == Grouping::kMasked)
-    return std::max<std::int64_t>(1, ((2 * rows.of_group + config.tile_m) * problem.groups + config.tile_m) /
-                                         (2 * config.tile_m));
+    return std::max(problem.groups, ((2 * rows.of_group + config.tile_m) * problem.groups + config.tile_m) /
+                                        (2 * config.tile_m));
   return problem.expected_m == 0 ? divide_up(problem.m, config.tile_m)
                                  : std::min(of_groups, divide_up(problem.m, config.tile_m));
 }
