@@ -72,20 +72,21 @@ def test_a_wrong_group_of_k_stops_all_groups(run: Run) -> None:
         """
 told(call_k_grouped, [128, 256, 64])
 told(call_k_grouped, [128] * 2, n=382)
+told(call_k_grouped, [128] * 2, d=FakeTensor("f32", (2, 256, 384), address=0x10004))
 """
     )
     assert outcome.lines[0] == "ValueError ks: expected multiples of 128, got 64 for group 2"
     assert outcome.lines[1].startswith("ValueError scale_b: expected MN-major")
+    assert outcome.lines[2] == "ValueError d: expected an address aligned to 16 bytes, got 0x10004"
     assert outcome.launches == []
 
 
-def test_a_group_of_k_may_write_a_matrix_at_any_element(run: Run) -> None:
-    """d's second matrix begins 20 bytes after the first: no bulk copy can write it."""
+def test_the_matrices_of_groups_of_k_may_begin_between_16_bytes(run: Run) -> None:
+    """Behind a matrix of five numbers the next one's address is what it is."""
     outcome = run(
         """
 def scale(rows): return FakeTensor("f32", (rows, 2), strides=(1, 8))
 call_k_grouped([128] * 2, m=1, n=5, scale_a=scale(1), scale_b=scale(5))
 """
     )
-    assert [given["unaligned"] for given in outcome.arguments] == [1, 1]
-    assert outcome.arguments[1]["output"] == outcome.arguments[0]["output"] + 20
+    assert [given["output"] for given in outcome.arguments] == [0x10000, 0x10014]
