@@ -81,11 +81,15 @@ def test_a_limit_of_multiprocessors_changes_no_result(case: Case) -> None:
         deep_gemm.set_num_sms(0)
 
 
-def test_waits_for_the_launch_before_it_with_pdl(case: Case) -> None:
-    """With programmatic dependent launch, what the stream's last kernel writes is read whole."""
+@pytest.mark.parametrize("early_weights", [False, True])
+def test_waits_for_the_launch_before_it_with_pdl(case: Case, early_weights: bool) -> None:
+    """With programmatic dependent launch, what the stream's last kernel writes is read whole; where
+    weights are read early, A is still waited for.
+    """
     kept = bits(case.values).clone()
     in_place = case.values.view(kept.dtype)
     deep_gemm.set_pdl(True)
+    deep_gemm.set_early_weights(early_weights)
     try:
         for _ in range(5):
             case.d.fill_(POISON)
@@ -95,3 +99,4 @@ def test_waits_for_the_launch_before_it_with_pdl(case: Case) -> None:
             assert case.judge() < 1
     finally:
         deep_gemm.set_pdl(False)
+        deep_gemm.set_early_weights(False)
