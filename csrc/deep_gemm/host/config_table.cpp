@@ -24,8 +24,8 @@ static_assert(std::size(kConfigs) <= kMaxConfigs);
 
 // Rates for comparing configurations with each other, in cycles of one multiprocessor. Source: 4096 e4m3
 // multiply-adds a cycle by the H200's data sheet, half as many of bf16; the others fitted to the times of all
-// configurations on the published shapes on one H200 (docs/kernels.md says how), so they stand for more than their names
-// say where that chose better.
+// configurations on the published shapes on one H200 (docs/kernels.md says how), so they stand for more than their
+// names say where that chose better.
 constexpr double kMultipliedBytesPerCycle = 4096;
 constexpr double kMultiplyShare = 1.60;       // what an FP8 k step takes of the tensor cores' time, with two consumers
 constexpr double kMultiplyShareThree = 1.40;  // with three
@@ -40,8 +40,8 @@ constexpr double kMemoryBytesPerCycle = 3435;  // of the whole device
 constexpr double kTileCycles = 696;            // filling the pipeline
 constexpr double kStoreCyclesPerByte = 0.037;  // of the output tile
 constexpr double kLaunchCycles = 7340;
-constexpr double kSplitCycles = 3870;          // of every turn of clusters: their start, and waiting for each other
-constexpr double kPartCyclesPerByte = 0.123;   // of the parts that a block sends
+constexpr double kSplitCycles = 3870;         // of every turn of clusters: their start, and waiting for each other
+constexpr double kPartCyclesPerByte = 0.123;  // of the parts that a block sends
 // A tile with few rows is read once: then B's bytes come from device memory, at what each busy multiprocessor gets.
 constexpr std::int64_t kStreamedRows = 128;
 
@@ -97,8 +97,8 @@ struct ExpectedRows {
 std::int64_t expected_tiles_m(const KernelConfig& config, const Problem& problem, const ExpectedRows& rows) {
   const std::int64_t of_groups = divide_up(rows.of_group, config.tile_m) * problem.groups;
   if (problem.grouping == Grouping::kMasked)
-    return std::max(problem.groups, ((2 * rows.of_group + config.tile_m) * problem.groups + config.tile_m) /
-                                        (2 * config.tile_m));
+    return std::max(problem.groups,
+                    ((2 * rows.of_group + config.tile_m) * problem.groups + config.tile_m) / (2 * config.tile_m));
   return problem.expected_m == 0 ? divide_up(problem.m, config.tile_m)
                                  : std::min(of_groups, divide_up(problem.m, config.tile_m));
 }

@@ -69,8 +69,8 @@ __device__ __forceinline__ void copy_panel_rows(const GemmArguments& arguments, 
   }
 }
 
-// One panel of 64 rows on its way to memory, by `issuer` alone, or by all threads where a bulk copy would write rows that
-// are not to be written.
+// One panel of 64 rows on its way to memory, by `issuer` alone, or by all threads where a bulk copy would write rows
+// that are not to be written.
 template <KernelConfig kConfig>
 __device__ __forceinline__ void store_panel(const GemmArguments& arguments, const std::uint8_t* panel,
                                             OutputRows origin, bool issuer) {

@@ -3,17 +3,17 @@
 //
 // Roles of a block (one on each multiprocessor; persistent unless k is split):
 //   consumers  the first one to three warp groups: 64 * waves rows of the output tile each
-//   producer   one thread of the last warp group: bulk tensor copies of A, B and scale_a
+//   producer   one thread of the last warp group: bulk tensor copies of A, B and scale factors; finds grouped tiles
 //
 // Barriers (shared memory, one pair a stage; PipelineBarriers):
 //   tile_arrived   arrivals: the producer, and the bytes of its copies   waits: consumers
 //   tile_released  arrivals: one thread of each consumer warp            waits: producer
 //   board.barriers the same two events for posted tiles, where rows are grouped (tile_feed.cuh)
-//   named barriers 1 to 3: one consumer's threads around its panels of the output; 4: all consumers before parts are sent
-//   parts_arrived  with a split of k: the bytes of all parts that the cluster's blocks send   waits: consumers
-//   the cluster's barrier: before anyone writes to another block
+//   named barriers 1 to 3: one consumer's threads around its panels of the output; 4: all consumers before parts are
+//   sent parts_arrived  with a split of k: the bytes of all parts that the cluster's blocks send   waits: consumers the
+//   cluster's barrier: before anyone writes to another block
 //
-// Steady state, k steps of 128 for each output tile:
+// Steady state, k steps of 128 bytes for each output tile (FP8; BF16 only keeps one step's wgmmas in flight):
 // clang-format off
 //   producer   | wait released s | copy A, B, scale_a -> stage s | next stage, across tile borders, without a pause
 //   consumer 0 | wait arrived s  | wgmma x4 | wait wgmma | release s | promote |
@@ -54,8 +54,8 @@ __device__ __forceinline__ void accumulate(Sums<kConfig>& sums, SharedStorage<kC
 template <KernelConfig kConfig>
 __device__ __forceinline__ void consume(const GemmArguments& arguments, SharedStorage<kConfig>& shared,
                                         BlockPlace<kConfig> block, int consumer) {
-  // With programmatic dependent launch all before this ran beside the stream's last kernel: from here on its results are
-  // read, and what it reads is written.
+  // With programmatic dependent launch all before this ran beside the stream's last kernel: from here on its results
+  // are read, and what it reads is written.
   ptx::wait_for_dependencies();
   const OperandDescriptors<kConfig> operands(shared, consumer);
   ConsumerPlace<kConfig> place(shared.barriers);

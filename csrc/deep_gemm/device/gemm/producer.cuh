@@ -34,8 +34,8 @@ __device__ __forceinline__ void load_b(const GemmArguments& arguments, SharedSto
 template <KernelConfig kConfig>
 __device__ __forceinline__ void load_a(const GemmArguments& arguments, SharedStorage<kConfig>& shared,
                                        PipelinePlace<kConfig.stages>& place, const Tile& tile, std::uint32_t step) {
-  load_operand<kConfig.a_mn_major(), kConfig.tile_m, kConfig.tile_k()>(
-      shared.a[place.stage()], arguments.a, place.arrived(), tile.row, step, tile.a_group);
+  load_operand<kConfig.a_mn_major(), kConfig.tile_m, kConfig.tile_k()>(shared.a[place.stage()], arguments.a,
+                                                                       place.arrived(), tile.row, step, tile.a_group);
   if constexpr (kConfig.fp8())
     ptx::load_box(shared.scale_a(place.stage()), &arguments.scale_a, place.arrived(), {tile.row, step, tile.a_group});
 }

@@ -5,8 +5,8 @@
 
 namespace deep_gemm {
 
-// For the blocks of 128 columns that a tile touches. Each lane of a warp holds the factor of one of 32 k steps; the next
-// 32 are read that many steps ahead, and a tile's first ones while the tile before is multiplied: a step costs a
+// For the blocks of 128 columns that a tile touches. Each lane of a warp holds the factor of one of 32 k steps; the
+// next 32 are read that many steps ahead, and a tile's first ones while the tile before is multiplied: a step costs a
 // shuffle, and none but a block's first waits for memory.
 template <KernelConfig kConfig, bool kUsed = kConfig.block_scales()>
 class ScaleB {
@@ -66,7 +66,7 @@ class ScaleB {
 
   const GemmArguments& arguments_;
   std::uint32_t lane_step_;
-  std::int32_t lane_steps_;  // k steps from there to the block's last
+  std::int32_t lane_steps_;     // k steps from there to the block's last
   const float* next_[kBlocks];  // what this lane reads next
   std::int32_t left_;           // k steps from there on
   std::int32_t place_;          // lane that holds the next step's factor

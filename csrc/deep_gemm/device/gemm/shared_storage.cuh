@@ -37,7 +37,7 @@ struct alignas(1024) SharedStorage {
   std::uint64_t parts_arrived;  // with a split: the bytes of all parts that the blocks of the cluster send us
 
   __device__ float* scale_a(std::uint32_t stage) { return scales + stage * kConfig.scale_a_values(); }  // (tile_m)
-  __device__ float* scale_b(std::uint32_t stage) {                                                       // (tile_n)
+  __device__ float* scale_b(std::uint32_t stage) {                                                      // (tile_n)
     return scales + kConfig.stages * kConfig.scale_a_values() + stage * kConfig.scale_b_values();
   }
   __device__ std::uint8_t* panel(int consumer, int resident) {

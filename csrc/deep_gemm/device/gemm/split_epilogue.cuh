@@ -21,7 +21,8 @@ __device__ __forceinline__ constexpr int slice_bytes() {
 // Where the piece of a chunk stands in a buffer of slices: (split_k - 1 slices, consumers) of slice_bytes.
 template <KernelConfig kConfig>
 __device__ __forceinline__ std::uint32_t piece_offset(std::uint32_t slice, int slot, int wave, int consumer) {
-  return (slice * kConfig.consumers() + consumer) * slice_bytes<kConfig>() + (slot * kConfig.waves() + wave) * kPieceBytes;
+  return (slice * kConfig.consumers() + consumer) * slice_bytes<kConfig>() +
+         (slot * kConfig.waves() + wave) * kPieceBytes;
 }
 
 // Chunks of 8 columns that the block with that part of k adds up: the last one may have fewer than a slice.
@@ -100,8 +101,7 @@ __device__ __forceinline__ void add_parts(float (&values)[4], const SharedStorag
 // The columns of the block whose part of k is kPart, which this one is: registers have no run-time index.
 template <KernelConfig kConfig, int kPart>
 __device__ __forceinline__ void store_columns_of(const Sums<kConfig>& sums, const GemmArguments& arguments,
-                                                 const SharedStorage<kConfig>& shared, const Tile& tile,
-                                                 int consumer) {
+                                                 const SharedStorage<kConfig>& shared, const Tile& tile, int consumer) {
   using Output = typename OutputTypeOf<kConfig.output_bytes>::Type;
 #pragma unroll
   for (int slot = 0; slot < own_chunks<kConfig>(kPart); ++slot)

@@ -13,7 +13,8 @@ namespace deep_gemm {
 template <KernelConfig kConfig, bool kGrouped = kConfig.grouped()>
 class TileFeed {
  public:
-  __device__ TileFeed(const GemmArguments& arguments, SharedStorage<kConfig>&) : walk_(arguments), current_(walk_.tile()) {
+  __device__ TileFeed(const GemmArguments& arguments, SharedStorage<kConfig>&)
+      : walk_(arguments), current_(walk_.tile()) {
     go_on();
   }
 
@@ -42,7 +43,8 @@ class TileFeed {
 template <KernelConfig kConfig>
 class TileFeed<kConfig, true> {
  public:
-  __device__ TileFeed(const GemmArguments&, SharedStorage<kConfig>& shared) : board_(shared.board), place_(board_.barriers) {
+  __device__ TileFeed(const GemmArguments&, SharedStorage<kConfig>& shared)
+      : board_(shared.board), place_(board_.barriers) {
     place_.wait_arrived();
   }
 

@@ -31,11 +31,10 @@ __device__ __forceinline__ std::uint32_t remote_address(std::uint32_t address, s
 // Copies shared memory of this block to the same struct's `target` in another block, whose `barrier` counts the bytes.
 __device__ __forceinline__ void copy_to_block(void* target, const void* source, std::uint32_t bytes,
                                               std::uint64_t* barrier, std::uint32_t block) {
-  asm volatile(
-      "cp.async.bulk.shared::cluster.shared::cta.mbarrier::complete_tx::bytes [%0], [%1], %2, [%3];" ::"r"(
-          remote_address(shared_address(target), block)),
-      "r"(shared_address(source)), "r"(bytes), "r"(remote_address(shared_address(barrier), block))
-      : "memory");
+  asm volatile("cp.async.bulk.shared::cluster.shared::cta.mbarrier::complete_tx::bytes [%0], [%1], %2, [%3];" ::"r"(
+                   remote_address(shared_address(target), block)),
+               "r"(shared_address(source)), "r"(bytes), "r"(remote_address(shared_address(barrier), block))
+               : "memory");
 }
 
 // Waits until the grids that this one depends on have ended and their writes are visible; nothing where the launch

@@ -1,4 +1,5 @@
-// wgmma on e4m3 and bf16 operands in shared memory. Source: PTX ISA, "Asynchronous Warpgroup Level Matrix Instructions".
+// wgmma on e4m3 and bf16 operands in shared memory. Source: PTX ISA, "Asynchronous Warpgroup Level Matrix
+// Instructions".
 //
 // An accumulator of m64 x nN is N / 2 registers a thread: element 4 * j + 2 * h + p stands at row
 // 16 * warp + lane / 4 + 8 * h and column 8 * j + 2 * (lane % 4) + p of the warp group's rows.
@@ -32,7 +33,8 @@ __device__ __forceinline__ void pin_registers(float (&values)[kCount]) {
 // memory doesn't overflow.
 __device__ __forceinline__ std::uint64_t swizzled_descriptor(std::uint32_t shared_address, std::uint32_t mn_bytes) {
   return static_cast<std::uint64_t>((shared_address & 0x3ffff) >> 4) |
-         (static_cast<std::uint64_t>(mn_bytes >> 4) << 16) | (std::uint64_t{1024 >> 4} << 32) | (std::uint64_t{1} << 62);
+         (static_cast<std::uint64_t>(mn_bytes >> 4) << 16) | (std::uint64_t{1024 >> 4} << 32) |
+         (std::uint64_t{1} << 62);
 }
 
 // d (64, kN) f32 = a (64, 32) @ b (kN, 32).T in e4m3, plus d where `accumulate`; both k-major.
