@@ -18,6 +18,7 @@ from torch import fx
 from vllm.compilation.cache import CompileCache, compile_uncached
 from vllm.compilation.compiler_interface import (
     CompilerInterface,
+    hash_triton,
     is_compile_cache_enabled,
     make_compiler,
     torch_state,
@@ -50,6 +51,11 @@ class VllmBackend:
         self.config = config or current_compilation_config()
         self.compiler = compiler or make_compiler(self.config)
         self.cache = cache or CompileCache.default()
+
+    def prepare(self) -> None:
+        """Begin what a key needs and tracing does not; call it just before a model is traced."""
+        if self.compiler.name != "eager" and is_compile_cache_enabled():
+            hash_triton()
 
     def __call__(self, graph: fx.GraphModule, inputs: Sequence[object]) -> Callable[..., Any]:
         """Return what runs a traced graph."""

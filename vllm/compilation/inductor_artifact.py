@@ -82,7 +82,7 @@ def load(folder: Path) -> Callable[..., Any]:
 
 @contextlib.contextmanager
 def _no_precompiled_headers() -> Iterator[None]:
-    """Spare this thread the headers that Inductor precompiles before it sees that a kernel is built.
+    """Spare this thread the headers that Inductor precompiles before it looks for a built kernel.
 
     Switching off `cpp_cache_precompile_headers` instead would change kernels' names in torch 2.13.
     """
