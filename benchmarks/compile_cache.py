@@ -32,6 +32,7 @@ from vllm.compilation.compiler_interface import InductorStandaloneAdaptor
 from vllm.compilation.config import CompilationConfig, compilation_config
 from vllm.compilation.counter import compilation_counter
 from vllm.compilation.decorators import support_torch_compile
+from vllm.compilation.graph_factors import devices_of
 from vllm.compilation.partition import Piece
 from vllm.model_executor.layers.fp8_linear import Fp8BlockLinear
 from vllm.model_executor.layers.rotary_embedding import get_rope
@@ -207,7 +208,9 @@ def measure_key(repeats: int) -> dict[str, float]:
         config, compiler = CompilationConfig(), InductorStandaloneAdaptor()
         for _ in range(repeats + 1):
             began = time.perf_counter()
-            _ = piece_factors(shared_factors(config, compiler, inputs), piece).key
+            _ = piece_factors(
+                shared_factors(config, compiler, devices_of(graph, inputs)), piece
+            ).key
             times.append((time.perf_counter() - began) * 1e3)
         return graph
 

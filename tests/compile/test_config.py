@@ -16,8 +16,9 @@ import pytest
 import torch
 import torch._functorch.config as functorch_config
 import torch._inductor.config as inductor_config
+from torch._inductor.runtime import triton_compat
 
-from vllm.compilation import compiler_settings
+from vllm.compilation import compiler_interface, compiler_settings
 from vllm.compilation.compiler_interface import (
     InductorStandaloneAdaptor,
     _get_vllm_functorch_config,
@@ -210,3 +211,37 @@ def test_where_and_as_whom_a_process_runs_is_no_factor_and_inductor_s_variables_
     assert [each.name for each in differences(before, changed)] == [
         "compiler.inductor.triton.enable_pdl"
     ]
+
+
+def test_triton_is_hashed_beside_the_caller(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Once for a process; one without Triton has nothing to do."""
+    goes_on, threads = threading.Event(), []
+
+    def triton_key() -> str:
+        threads.append(threading.current_thread())
+        goes_on.wait()
+        return "key"
+
+    monkeypatch.setattr(triton_compat, "triton_key", triton_key)
+    monkeypatch.setattr(triton_compat, "HAS_TRITON", False)
+    ask = compiler_interface.hash_triton.__wrapped__
+    assert ask() is None
+    monkeypatch.setattr(triton_compat, "HAS_TRITON", True)
+    hashing = ask()
+    assert hashing is not None
+    goes_on.set()
+    hashing.join()
+    assert threads == [hashing]
+
+
+def test_a_key_waits_for_the_hash_of_triton(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that nobody hashes it twice."""
+    waited: list[bool] = []
+
+    class Hashing:
+        def join(self) -> None:
+            waited.append(True)
+
+    monkeypatch.setattr(compiler_interface, "hash_triton", Hashing)
+    get_inductor_factors()
+    assert waited == [True]

@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from torch import fx
 from vllm.compilation.cache import CompileCache, compile_uncached
 from vllm.compilation.compiler_interface import (
     CompilerInterface,
+    hash_triton,
     is_compile_cache_enabled,
     make_compiler,
     torch_state,
@@ -27,7 +28,7 @@ from vllm.compilation.config import CompilationConfig, current_compilation_confi
 from vllm.compilation.counter import compilation_counter
 from vllm.compilation.device_factors import device_factors, environment_factors
 from vllm.compilation.factors import Factors, UnkeyableError, plain
-from vllm.compilation.graph_factors import graph_factors
+from vllm.compilation.graph_factors import devices_of, graph_factors
 from vllm.compilation.partition import Piece, cut
 from vllm.compilation.piece_maker import CompiledPiece, PieceMaker, Told
 from vllm.compilation.sources import source_factors
@@ -51,12 +52,17 @@ class VllmBackend:
         self.compiler = compiler or make_compiler(self.config)
         self.cache = cache or CompileCache.default()
 
+    def prepare(self) -> None:
+        """Begin what a key needs and tracing does not; call it just before a model is traced."""
+        if self.compiler.name != "eager" and is_compile_cache_enabled():
+            hash_triton()
+
     def __call__(self, graph: fx.GraphModule, inputs: Sequence[object]) -> Callable[..., Any]:
         """Return what runs a traced graph."""
         began, before = time.perf_counter(), compilation_counter.clone()
         compilation_counter.num_graphs_seen += 1
         whole, pieces = cut(graph, inputs, self.config.splitting_ops)
-        shared, told = self._shared_factors(inputs), Told()
+        shared, told = self._shared_factors(devices_of(graph, inputs)), Told()
         # Order: all keys before any compilation, which adds to what is known of sizes, and where it
         # is loaded adds the same in other words. Its guards lie with its entry.
         asked = [
@@ -71,12 +77,12 @@ class VllmBackend:
         )  # fmt: skip
         return _assembled(whole, calls)
 
-    def _shared_factors(self, inputs: Sequence[object]) -> Factors | str:
+    def _shared_factors(self, devices: Collection[torch.device]) -> Factors | str:
         """Return the factors of every piece, or why there is no cache."""
         if self.compiler.name == "eager" or not is_compile_cache_enabled():
             return "the cache is switched off"
         try:
-            return shared_factors(self.config, self.compiler, inputs)
+            return shared_factors(self.config, self.compiler, devices)
         except UnkeyableError as error:
             return str(error)
 
@@ -112,13 +118,12 @@ class VllmBackend:
 
 
 def shared_factors(
-    config: CompilationConfig, compiler: CompilerInterface, inputs: Sequence[object]
+    config: CompilationConfig, compiler: CompilerInterface, devices: Collection[torch.device]
 ) -> Factors:
     """Return the factors that all pieces of a traced graph share.
 
     Raises: UnkeyableError names the factor that is not known.
     """
-    devices = {value.device for value in inputs if isinstance(value, torch.Tensor)}
     on_cpu = any(device.type == "cpu" for device in devices)
     options = {"splitting_ops": config.splitting_ops, "options": config.inductor_options}
     return Factors(

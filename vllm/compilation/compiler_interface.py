@@ -6,8 +6,11 @@ The key reads it over a copy of the settings, a compilation applies it, so both 
 
 from __future__ import annotations
 
+import contextlib
 import sys
+import threading
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -82,9 +85,33 @@ def get_inductor_factors() -> list[Plain]:
     ]
 
 
+@cache
+def hash_triton() -> threading.Thread | None:
+    """Begin to hash Triton's compiler, beside whatever the caller does next; None where there is
+    none.
+
+    Inductor's factor of the system is that hash, of 400 MB: hashing needs no interpreter lock.
+    """
+    # Order: imported here, not in the thread, which would see half of what others import.
+    from torch._inductor.runtime.triton_compat import HAS_TRITON, triton_key
+
+    def remember() -> None:
+        with contextlib.suppress(Exception):  # whoever needs it meets the error
+            triton_key()  # Triton keeps the answer
+
+    if not HAS_TRITON:
+        return None
+    thread = threading.Thread(target=remember, name="hash-triton", daemon=True)
+    thread.start()
+    return thread
+
+
 def _machine_of_torch() -> tuple[Plain, Plain]:
     from torch._inductor.codecache import CacheBase, torch_key
 
+    hashing = hash_triton()
+    if hashing is not None:
+        hashing.join()
     return CacheBase.get_system(), torch_key().hex()
 
 

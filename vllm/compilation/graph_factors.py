@@ -13,6 +13,7 @@ from typing import Any
 
 import torch
 from torch import fx
+from torch.utils._pytree import tree_flatten
 
 from vllm.compilation.factors import Plain, UnkeyableError, canonical_json, plain
 
@@ -36,6 +37,13 @@ def graph_factors(graph: fx.GraphModule, inputs: Sequence[object]) -> dict[str, 
         "sizes": list(symbols.facts(inputs)),
         "count": len(nodes),
     }
+
+
+def devices_of(graph: fx.GraphModule, inputs: Sequence[object]) -> set[torch.device]:
+    """Return the devices of the inputs, and of whatever a graph makes on its own."""
+    made = (node.meta.get("example_value") for node in graph.graph.nodes)
+    tensors, _ = tree_flatten([*inputs, *made])
+    return {value.device for value in tensors if isinstance(value, torch.Tensor)}
 
 
 class _Symbols:

@@ -8,18 +8,20 @@ cache of Inductor's answers instead.
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import tempfile
 import threading
-from collections.abc import Callable, Mapping, Sequence
-from functools import cache
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import fx
 
+from vllm.compilation import cpu_probe
 from vllm.compilation.factors import UnsavableError
+from vllm.compilation.graph_factors import devices_of
 from vllm.compilation.process_folder import process_folder
 
 ARTIFACT = "artifact.bin"
@@ -44,8 +46,10 @@ def compile_graph(
     """
     from torch._inductor.runtime.cache_dir_utils import temporary_cache_dir
 
-    with _working:
-        probed = _probe_cpu() if any(_on_cpu(value) for value in inputs) else None
+    on_cpu = "cpu" in {device.type for device in devices_of(graph, inputs)}
+    with _working, cpu_probe.answering():
+        if on_cpu:
+            cpu_probe.probe()
         work = Path(tempfile.mkdtemp(dir=process_folder()))
         with temporary_cache_dir(str(work)):
             compiled: Callable[..., Any] = torch._inductor.standalone_compile(
@@ -57,8 +61,9 @@ def compile_graph(
             )
         if folder is not None:
             _save(compiled, folder)
-            for place in filter(None, (probed, work)):
-                _collect(place, folder / BINARIES)
+            _collect(work, folder / BINARIES)
+            if on_cpu:  # the key names the CPU then, and only then
+                cpu_probe.save(folder)
     return compiled
 
 
@@ -66,11 +71,35 @@ def load(folder: Path) -> Callable[..., Any]:
     """Load an artefact with its binaries in place; the folder's files must stay while it lives."""
     from torch._inductor.runtime.cache_dir_utils import temporary_cache_dir
 
-    with _working, temporary_cache_dir(str(folder / BINARIES)):
+    binaries = temporary_cache_dir(str(folder / BINARIES))
+    with _working, cpu_probe.answering(), _no_precompiled_headers(), binaries:
+        cpu_probe.learn(folder)
         loaded: Callable[..., Any] = torch._inductor.CompiledArtifact.load(
             path=str(folder / ARTIFACT), format="binary"
         )
     return loaded
+
+
+@contextlib.contextmanager
+def _no_precompiled_headers() -> Iterator[None]:
+    """Spare this thread the headers that Inductor precompiles before it looks for a built kernel.
+
+    Switching off `cpp_cache_precompile_headers` instead would change kernels' names in torch 2.13.
+    """
+    from torch._inductor import codecache
+
+    module: Any = codecache
+    precompile, thread = module._precompile_header, threading.get_ident()
+
+    def spare(*values: object, **options: object) -> object:
+        here = threading.get_ident() == thread
+        return None if here else precompile(*values, **options)
+
+    module._precompile_header = spare
+    try:
+        yield
+    finally:
+        module._precompile_header = precompile
 
 
 def _save(compiled: Any, folder: Path) -> None:
@@ -88,21 +117,3 @@ def _collect(work: Path, destination: Path) -> None:
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(file, target)
         target.chmod(0o755)
-
-
-@cache
-def _probe_cpu() -> Path:
-    """Let Inductor find out the CPU's vector instructions, which compiles, and return the folder of
-    the answers.
-    """
-    from torch._inductor.cpu_vec_isa import pick_vec_isa
-    from torch._inductor.runtime.cache_dir_utils import temporary_cache_dir
-
-    work = Path(tempfile.mkdtemp(prefix="isa-", dir=process_folder()))
-    with temporary_cache_dir(str(work)):
-        pick_vec_isa()
-    return work
-
-
-def _on_cpu(value: object) -> bool:
-    return isinstance(value, torch.Tensor) and value.device.type == "cpu"
