@@ -1,6 +1,7 @@
 // Four launches, none of them longer with more experts: each chunk of slots counted and ranked by a block of its own;
-// for each expert the first row of every chunk; a block a token, which reads its row once, finds where its slots want it
-// and writes it there; at last the labels of the rows. Ranks go by slots, so that the result is the same at each call.
+// for each expert the first row of every chunk; a block a token, which reads its row once, finds where its slots want
+// it and writes it there; at last the labels of the rows. Ranks go by slots, so that the result is the same at each
+// call.
 //
 // The counts of the chunks are (experts, chunks) and lie in `layout` until the labels do. One chunk's counts are the
 // experts' sizes: then they lie there, and the second launch is left out.
@@ -60,8 +61,8 @@ __device__ int2 count_alike(const int (&experts)[kThreads], int mine) {
 }
 
 // A block a chunk: its counts, and the rank of each slot among the chunk's of that expert, which goes to `row_of_slot`.
-__global__ void __launch_bounds__(kThreads) rank_slots(const __grid_constant__ MoePermute p,
-                                                       const __grid_constant__ Chunks chunks) {
+__global__ void __launch_bounds__(kThreads)
+    rank_slots(const __grid_constant__ MoePermute p, const __grid_constant__ Chunks chunks) {
   __shared__ __align__(16) int experts[kThreads];
   for (std::int64_t expert = threadIdx.x; expert < p.expert_count; expert += kThreads)
     chunks.count(static_cast<int>(expert), blockIdx.x) = 0;
@@ -116,8 +117,8 @@ __device__ int block_prefix(int mine, int (&scratch)[kWarps], int& total) {
 }
 
 // A block an expert: each chunk's count gives way to the row of its first slot.
-__global__ void __launch_bounds__(kThreads) place_chunks(const __grid_constant__ MoePermute p,
-                                                         const __grid_constant__ Chunks chunks) {
+__global__ void __launch_bounds__(kThreads)
+    place_chunks(const __grid_constant__ MoePermute p, const __grid_constant__ Chunks chunks) {
   __shared__ int scratch[2][kWarps];
   const int expert = static_cast<int>(blockIdx.x);
   int next = first_row(p, expert);
@@ -168,8 +169,8 @@ __device__ void copy_row(const MoePermute& p, const int (&rows)[kChoices], int c
 }
 
 template <class W>
-__global__ void __launch_bounds__(512) copy_rows(const __grid_constant__ MoePermute p,
-                                                 const __grid_constant__ Chunks chunks) {
+__global__ void __launch_bounds__(512)
+    copy_rows(const __grid_constant__ MoePermute p, const __grid_constant__ Chunks chunks) {
   __shared__ int rows[kChoices];
   const auto choices = static_cast<unsigned>(p.choices);
   for (unsigned begin = 0; begin < choices; begin += kChoices) {
