@@ -54,6 +54,18 @@ def test_rows_lie_by_expert_in_the_order_of_tokens(
     check(x, ids, experts, moe_permute(x, ids, experts), ALIGNMENT)
 
 
+@pytest.mark.parametrize(
+    ("tokens", "count", "experts"), [(2, 2, 7), (3, 40, 3), (3, 300, 1000), (700, 8, 256)]
+)
+def test_more_experts_than_rows_and_many_choices_are_served(
+    tokens: int, count: int, experts: int, device: torch.device
+) -> None:
+    """Nothing is aligned, so that no row is there to spare."""
+    x = random(tokens, 16, device=device, dtype=torch.bfloat16)
+    ids = choices(tokens, count, experts, device, torch.int64)
+    check(x, ids, experts, moe_permute(x, ids, experts, alignment=1), 1)
+
+
 @pytest.mark.parametrize("hidden", [7, 16, 7168])
 @pytest.mark.parametrize("pad", [0, 3])
 def test_rows_of_any_type_and_distance_are_moved_bit_for_bit(

@@ -1,49 +1,114 @@
-// Three launches: rows of each expert counted; a block an expert gives its slots their rows, in the order of the
-// slots, so that the result is the same at each call; a block a token copies its row to where its slots want it.
+// Four launches, none of them longer with more experts: each chunk of slots counted and ranked by a block of its own;
+// for each expert the first row of every chunk; a block a token, which reads its row once, finds where its slots want
+// it and writes it there; at last the labels of the rows. Ranks go by slots, so that the result is the same at each
+// call.
+//
+// The counts of the chunks are (experts, chunks) and lie in `layout` until the labels do. One chunk's counts are the
+// experts' sizes: then they lie there, and the second launch is left out.
 #include "cuda/launch.cuh"
 #include "shared/moe_permute.hpp"
 
 namespace vllm {
 namespace {
 
-constexpr int kCountThreads = 256;
-constexpr int kRankThreads = 1024;
-constexpr int kWarps = kRankThreads / 32;
-constexpr int kSlotsAThread = 8;
+constexpr int kThreads = 256;
+constexpr int kWarps = kThreads / 32;
 constexpr int kCopyItems = 4;
+constexpr int kChoices = 32;  // looked up before a row is copied
+constexpr unsigned kAllLanes = 0xFFFFFFFFU;
 
-template <class I>
-__global__ void __launch_bounds__(kCountThreads) count_experts(const __grid_constant__ MoePermute p) {
-  const std::int64_t step = std::int64_t{gridDim.x} * blockDim.x;
-  for (std::int64_t slot = std::int64_t{blockIdx.x} * blockDim.x + threadIdx.x; slot < p.slots(); slot += step) {
-    const I expert = static_cast<const I*>(p.experts)[slot];
-    if (expert >= 0 && expert < p.expert_count) atomicAdd(p.expert_sizes + expert, 1);
+struct Chunks {
+  std::int32_t* counts;  // (experts, number): slots of the expert, then the row of the first
+  unsigned number;
+  unsigned length;  // in slots, a multiple of kThreads
+
+  __device__ std::int32_t& count(int expert, unsigned chunk) const {
+    return counts[static_cast<std::size_t>(expert) * number + chunk];
+  }
+};
+
+// As many chunks as `layout` has room for, of kThreads slots or more.
+Chunks chunks_of(const MoePermute& p) {
+  const auto parts = [](std::int64_t items, std::int64_t of) { return (items + of - 1) / of; };
+  const std::int64_t most = std::max<std::int64_t>(p.rows / p.expert_count, 1);
+  const std::int64_t wanted = std::clamp<std::int64_t>(parts(p.slots(), kThreads), 1, most);
+  const std::int64_t length = std::max<std::int64_t>(parts(parts(p.slots(), wanted), kThreads), 1) * kThreads;
+  const std::int64_t number = std::max<std::int64_t>(parts(p.slots(), length), 1);
+  return {number > 1 ? p.layout : p.expert_sizes, static_cast<unsigned>(number), static_cast<unsigned>(length)};
+}
+
+// The slot's expert, -1 where it is none of ours.
+__device__ int expert_of(const MoePermute& p, unsigned slot) {
+  const std::int64_t expert = p.long_experts ? static_cast<const std::int64_t*>(p.experts)[slot]
+                                             : static_cast<const std::int32_t*>(p.experts)[slot];
+  return expert >= 0 && expert < p.expert_count ? static_cast<int>(expert) : -1;
+}
+
+// How many of the block's slots have the thread's expert, and how many of those come before the thread's.
+__device__ int2 count_alike(const int (&experts)[kThreads], int mine) {
+  int all = 0, before = 0;
+#pragma unroll 8
+  for (unsigned i = 0; i < kThreads / 4; ++i) {
+    const int4 four = reinterpret_cast<const int4*>(experts)[i];
+    const int alike[4] = {four.x == mine, four.y == mine, four.z == mine, four.w == mine};
+#pragma unroll
+    for (unsigned j = 0; j < 4; ++j) {
+      all += alike[j];
+      before += 4 * i + j < threadIdx.x ? alike[j] : 0;
+    }
+  }
+  return {all, before};
+}
+
+// A block a chunk: its counts, and the rank of each slot among the chunk's of that expert, which goes to `row_of_slot`.
+__global__ void __launch_bounds__(kThreads)
+    rank_slots(const __grid_constant__ MoePermute p, const __grid_constant__ Chunks chunks) {
+  __shared__ __align__(16) int experts[kThreads];
+  for (std::int64_t expert = threadIdx.x; expert < p.expert_count; expert += kThreads)
+    chunks.count(static_cast<int>(expert), blockIdx.x) = 0;
+  const auto slots = static_cast<unsigned>(p.slots());
+  const unsigned first = blockIdx.x * chunks.length;
+  const unsigned end = min(first + chunks.length, slots);
+  for (unsigned begin = first; begin < end; begin += kThreads) {
+    const unsigned slot = begin + threadIdx.x;
+    const int mine = slot < end ? expert_of(p, slot) : -1;
+    experts[threadIdx.x] = mine;
+    __syncthreads();
+    const int2 alike = count_alike(experts, mine);
+    const int earlier = mine < 0 ? 0 : chunks.count(mine, blockIdx.x);
+    if (slot < end) p.row_of_slot[slot] = mine < 0 ? -1 : earlier + alike.y;
+    // Order: everyone has read the count before the expert's first slot adds to it.
+    __syncthreads();
+    if (mine < 0 || alike.y > 0) continue;
+    chunks.count(mine, blockIdx.x) = earlier + alike.x;
+    if (chunks.number > 1) atomicAdd(p.expert_sizes + mine, alike.x);
   }
 }
 
-// Sum over the block; `scratch` is free again after the next barrier.
-__device__ int block_sum(int mine, int (&scratch)[kWarps]) {
-#pragma unroll
-  for (int distance = 16; distance > 0; distance /= 2) mine += __shfl_xor_sync(0xFFFFFFFFU, mine, distance);
-  if (threadIdx.x % 32 == 0) scratch[threadIdx.x / 32] = mine;
-  __syncthreads();
+// The expert's first row, by a whole warp: the aligned sizes of the experts before it.
+__device__ int first_row(const MoePermute& p, int expert) {
+  const int alignment = static_cast<int>(p.alignment);
   int sum = 0;
-  for (int warp = 0; warp < kWarps; ++warp) sum += scratch[warp];
+  for (int before = static_cast<int>(threadIdx.x % 32); before < expert; before += 32)
+    sum += (p.expert_sizes[before] + alignment - 1) / alignment * alignment;
+#pragma unroll
+  for (int distance = 16; distance > 0; distance /= 2) sum += __shfl_xor_sync(kAllLanes, sum, distance);
   return sum;
 }
 
-// Sum over the threads before this one, and over all in `total`; `scratch` as above.
+// Sum over the threads before this one, and over all in `total`; `scratch` is free again after the next barrier.
 __device__ int block_prefix(int mine, int (&scratch)[kWarps], int& total) {
   int inclusive = mine;
 #pragma unroll
   for (int distance = 1; distance < 32; distance *= 2) {
-    const int before = __shfl_up_sync(0xFFFFFFFFU, inclusive, distance);
+    const int before = __shfl_up_sync(kAllLanes, inclusive, distance);
     if (threadIdx.x % 32 >= distance) inclusive += before;
   }
   if (threadIdx.x % 32 == 31) scratch[threadIdx.x / 32] = inclusive;
   __syncthreads();
   int before = 0;
   total = 0;
+#pragma unroll
   for (int warp = 0; warp < kWarps; ++warp) {
     if (warp < threadIdx.x / 32) before += scratch[warp];
     total += scratch[warp];
@@ -51,65 +116,48 @@ __device__ int block_prefix(int mine, int (&scratch)[kWarps], int& total) {
   return before + inclusive - mine;
 }
 
-// The first row of the block's expert: the aligned sizes of those before it.
-__device__ int first_row(const MoePermute& p, int (&scratch)[kWarps]) {
-  int mine = 0;
-  const int alignment = static_cast<int>(p.alignment);
-  for (unsigned expert = threadIdx.x; expert < blockIdx.x; expert += blockDim.x)
-    mine += (p.expert_sizes[expert] + alignment - 1) / alignment * alignment;
-  return block_sum(mine, scratch);
-}
-
-__device__ void label_rows(const MoePermute& p, int first, int size) {
-  const bool is_last = blockIdx.x + 1 == p.expert_count;
-  const std::int64_t padded = (size + p.alignment - 1) / p.alignment * p.alignment;
-  const std::int64_t end = is_last ? p.rows : first + padded;
-  for (std::int64_t row = first + threadIdx.x; row < end; row += blockDim.x)
-    p.layout[row] = row < first + size ? static_cast<std::int32_t>(blockIdx.x) : -1;
-}
-
-template <class I>
-__global__ void __launch_bounds__(kRankThreads) rank_slots(const __grid_constant__ MoePermute p) {
+// A block an expert: each chunk's count gives way to the row of its first slot.
+__global__ void __launch_bounds__(kThreads)
+    place_chunks(const __grid_constant__ MoePermute p, const __grid_constant__ Chunks chunks) {
   __shared__ int scratch[2][kWarps];
-  int next = first_row(p, scratch[0]);
-  label_rows(p, next, p.expert_sizes[blockIdx.x]);
-  const I* experts = static_cast<const I*>(p.experts);
-  int turn = 1;
-  for (std::int64_t begin = 0; begin < p.slots(); begin += kRankThreads * kSlotsAThread, turn ^= 1) {
-    const std::int64_t slot = begin + threadIdx.x * kSlotsAThread;
-    I chosen[kSlotsAThread];
-    int mine = 0;
-#pragma unroll
-    for (int i = 0; i < kSlotsAThread; ++i) {
-      chosen[i] = slot + i < p.slots() ? experts[slot + i] : I(-1);
-      mine += chosen[i] == static_cast<I>(blockIdx.x);
-    }
+  const int expert = static_cast<int>(blockIdx.x);
+  int next = first_row(p, expert);
+  int turn = 0;
+  for (unsigned begin = 0; begin < chunks.number; begin += kThreads, turn ^= 1) {
+    const unsigned chunk = begin + threadIdx.x;
+    const int mine = chunk < chunks.number ? chunks.count(expert, chunk) : 0;
     int total;
     // Order: two scratches in turn, so that one barrier a round is enough.
-    int row = next + block_prefix(mine, scratch[turn], total);
+    const int before = block_prefix(mine, scratch[turn], total);
+    if (chunk < chunks.number) chunks.count(expert, chunk) = next + before;
     next += total;
-#pragma unroll
-    for (int i = 0; i < kSlotsAThread; ++i) {
-      if (slot + i >= p.slots()) break;
-      if (chosen[i] == static_cast<I>(blockIdx.x)) p.row_of_slot[slot + i] = row++;
-      // The first block answers for the slots that no expert of ours has.
-      if (blockIdx.x == 0 && (chosen[i] < 0 || chosen[i] >= p.expert_count)) p.row_of_slot[slot + i] = -1;
-    }
   }
 }
 
-// Bytes as words of W.
+// Turn a slot's rank into its row, by a whole warp.
+__device__ int settle_row(const MoePermute& p, const Chunks& chunks, unsigned slot) {
+  int row = p.row_of_slot[slot];
+  if (row >= 0) {
+    const int expert = expert_of(p, slot);
+    row += chunks.number > 1 ? chunks.count(expert, slot / chunks.length) : first_row(p, expert);
+  }
+  // Order: every lane has read the rank before the row takes its place.
+  __syncwarp();
+  if (threadIdx.x % 32 == 0) p.row_of_slot[slot] = row;
+  return row;
+}
+
+// Write the token's row, read once, to each of `count` rows. Bytes as words of W.
 template <class W>
-__global__ void __launch_bounds__(512) copy_rows(const __grid_constant__ MoePermute p) {
+__device__ void copy_row(const MoePermute& p, const int (&rows)[kChoices], int count) {
   const W* in = reinterpret_cast<const W*>(static_cast<const char*>(p.in) + blockIdx.x * p.in_row);
-  const std::int32_t* rows = p.row_of_slot + blockIdx.x * p.choices;
   const auto words = static_cast<unsigned>(p.row_bytes / sizeof(W));
   for (unsigned first = threadIdx.x; first < words; first += kCopyItems * blockDim.x) {
     W held[kCopyItems];
 #pragma unroll
     for (int i = 0; i < kCopyItems; ++i)
       if (first + i * blockDim.x < words) held[i] = in[first + i * blockDim.x];
-    for (int choice = 0; choice < p.choices; ++choice) {
+    for (int choice = 0; choice < count; ++choice) {
       const std::int64_t row = rows[choice];
       if (row < 0) continue;
       W* out = reinterpret_cast<W*>(static_cast<char*>(p.out) + row * p.out_row);
@@ -121,29 +169,56 @@ __global__ void __launch_bounds__(512) copy_rows(const __grid_constant__ MoePerm
 }
 
 template <class W>
-void launch_copy(const MoePermute& p, cudaStream_t stream) {
-  const unsigned threads = threads_for(p.row_bytes / static_cast<std::int64_t>(sizeof(W)), kCopyItems);
-  copy_rows<W><<<static_cast<unsigned>(p.tokens), threads, 0, stream>>>(p);
+__global__ void __launch_bounds__(512)
+    copy_rows(const __grid_constant__ MoePermute p, const __grid_constant__ Chunks chunks) {
+  __shared__ int rows[kChoices];
+  const auto choices = static_cast<unsigned>(p.choices);
+  for (unsigned begin = 0; begin < choices; begin += kChoices) {
+    const unsigned count = min(choices - begin, static_cast<unsigned>(kChoices));
+    if (begin > 0) __syncthreads();  // the rows before were read
+    for (unsigned i = threadIdx.x / 32; i < count; i += blockDim.x / 32)
+      rows[i] = settle_row(p, chunks, blockIdx.x * choices + begin + i);
+    __syncthreads();
+    copy_row<W>(p, rows, static_cast<int>(count));
+  }
 }
 
-template <class I>
-void launch_ranks(const MoePermute& p, cudaStream_t stream) {
-  const std::int64_t blocks = std::clamp<std::int64_t>((p.slots() + kCountThreads - 1) / kCountThreads, 1, 1024);
-  if (p.slots() > 0) count_experts<I><<<static_cast<unsigned>(blocks), kCountThreads, 0, stream>>>(p);
-  rank_slots<I><<<static_cast<unsigned>(p.expert_count), kRankThreads, 0, stream>>>(p);
+// A block an expert; the last one labels what is left, too.
+__global__ void __launch_bounds__(kThreads) label_rows(const __grid_constant__ MoePermute p) {
+  const int expert = static_cast<int>(blockIdx.x);
+  const bool is_last = expert + 1 == p.expert_count;
+  const std::int64_t size = p.expert_sizes[expert];
+  const std::int64_t first = first_row(p, expert);
+  const std::int64_t end = is_last ? p.rows : first + (size + p.alignment - 1) / p.alignment * p.alignment;
+  for (std::int64_t row = first + threadIdx.x; row < end; row += kThreads)
+    p.layout[row] = row < first + size ? expert : -1;
+}
+
+template <class W>
+void launch_copy(const MoePermute& p, const Chunks& chunks, cudaStream_t stream) {
+  const unsigned threads = threads_for(p.row_bytes / static_cast<std::int64_t>(sizeof(W)), kCopyItems);
+  copy_rows<W><<<static_cast<unsigned>(p.tokens), threads, 0, stream>>>(p, chunks);
+}
+
+void launch_ranks(const MoePermute& p, const Chunks& chunks, cudaStream_t stream) {
+  const auto experts = static_cast<unsigned>(p.expert_count);
+  if (chunks.number > 1)
+    check_cuda("moe_permute", cudaMemsetAsync(p.expert_sizes, 0, experts * sizeof(std::int32_t), stream));
+  rank_slots<<<chunks.number, kThreads, 0, stream>>>(p, chunks);
+  if (chunks.number > 1) place_chunks<<<experts, kThreads, 0, stream>>>(p, chunks);
 }
 
 }  // namespace
 
 void moe_permute_cuda(const MoePermute& problem, void* stream_handle) {
   const auto stream = static_cast<cudaStream_t>(stream_handle);
-  const std::size_t bytes = problem.expert_count * sizeof(std::int32_t);
-  check_cuda("moe_permute", cudaMemsetAsync(problem.expert_sizes, 0, bytes, stream));
-  (problem.long_experts ? launch_ranks<std::int64_t> : launch_ranks<std::int32_t>)(problem, stream);
+  const Chunks chunks = chunks_of(problem);
+  launch_ranks(problem, chunks, stream);
   const bool whole = is_aligned(problem.in) && is_aligned(problem.out) &&
                      are_multiples({problem.row_bytes, problem.in_row, problem.out_row}, kWordBytes);
-  if (problem.tokens > 0 && problem.row_bytes > 0)
-    (whole ? launch_copy<uint4> : launch_copy<std::uint8_t>)(problem, stream);
+  if (problem.tokens > 0) (whole ? launch_copy<uint4> : launch_copy<std::uint8_t>)(problem, chunks, stream);
+  // Order: last, for the labels lie where the counts did.
+  label_rows<<<static_cast<unsigned>(problem.expert_count), kThreads, 0, stream>>>(problem);
   check_cuda("moe_permute", cudaGetLastError());
 }
 
