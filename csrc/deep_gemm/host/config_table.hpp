@@ -35,6 +35,8 @@ struct Problem {
   std::int64_t groups = 1;
   std::int64_t expected_m = 0;  // rows of a group that the caller expects to count; 0: not said
   std::int64_t alignment = 0;   // contiguous and psum: the groups' first rows are multiples of it
+
+  bool operator==(const Problem&) const = default;
 };
 
 // Whether the configuration can compute the problem.

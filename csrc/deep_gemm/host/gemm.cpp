@@ -51,6 +51,22 @@ bool launch(const Driver& driver, CUfunction function, const KernelConfig& confi
   return driver.succeeded(driver.launch_kernel(&launch_config, function, parameters, nullptr), name, status);
 }
 
+// The choice for a problem, worked out once: layers ask for the same few again and again. A thread has its own.
+std::size_t remembered_choice(const Problem& problem, int multiprocessors) {
+  struct Choice {
+    Problem problem;
+    int multiprocessors;  // 0: none is remembered here
+    std::size_t index;
+  };
+  constexpr std::size_t kChoices = 64;
+  thread_local Choice choices[kChoices] = {};
+  const std::size_t mixed = static_cast<std::size_t>(problem.m * 31 + problem.n * 7 + problem.k / 16 + problem.groups);
+  Choice& choice = choices[mixed % kChoices];
+  if (choice.multiprocessors != multiprocessors || choice.problem != problem)
+    choice = {problem, multiprocessors, choose_config(problem, multiprocessors)};
+  return choice.index;
+}
+
 const char* output_name(int output_bytes) { return output_bytes == 2 ? "bfloat16" : "float32"; }
 
 bool refuse_forced(const NamedConfig& forced, const Problem& problem, Status& status) {
@@ -70,7 +86,7 @@ std::size_t config_for(const Problem& problem, int multiprocessors, Status& stat
     refuse_forced(named, problem, status);
     return config_count();
   }
-  const std::size_t index = choose_config(problem, multiprocessors);
+  const std::size_t index = remembered_choice(problem, multiprocessors);
   if (index == config_count())
     status.refuse(
         "alignment: expected a multiple of a tile's rows, %lld has none in the configurations of %s; "

@@ -53,17 +53,11 @@ def mn_major(scale: torch.Tensor) -> torch.Tensor:
 
     Shapes: (mn, k) or (groups, mn, k) -> the same.
     """
-    # Tensors of other libraries have no stride(): theirs must be MN-major already.
-    strides = getattr(scale, "stride", None)
-    if strides is None or scale.ndim not in (2, 3) or _is_mn_major(scale, *strides()[-2:]):
+    try:
+        *groups, rows, columns = scale.stride()
+    except (AttributeError, ValueError):
+        return scale  # another library's, which must be MN-major already; or refused by its rank
+    readable = rows == 1 and columns % 4 == 0 and scale.data_ptr() % TMA_ALIGNMENT_BYTES == 0
+    if (readable and (not groups or groups[-1] % 4 == 0)) or len(groups) > 1:
         return scale
     return copy_mn_major(scale)
-
-
-def _is_mn_major(scale: torch.Tensor, row_stride: int, column_stride: int) -> bool:
-    return (
-        row_stride == 1
-        and column_stride % 4 == 0
-        and scale.data_ptr() % TMA_ALIGNMENT_BYTES == 0
-        and (scale.ndim == 2 or scale.stride(0) % 4 == 0)
-    )
