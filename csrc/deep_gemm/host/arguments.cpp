@@ -90,7 +90,8 @@ bool make_arguments(const Driver& driver, const GemmOperands& operands, const Ke
   arguments.store_rows_unaligned = reinterpret_cast<std::uintptr_t>(operands.d.data) % kAlignmentBytes != 0 ||
                                    (arguments.d_stride * config.output_bytes) % kAlignmentBytes != 0 ||
                                    (arguments.d_group_stride * config.output_bytes) % kAlignmentBytes != 0;
-  arguments.early_b = Settings::get().dependent_launch.load(std::memory_order_relaxed) &&
+  // Where k is split, waiting for A with full stages costs more than it brings (docs/kernels.md).
+  arguments.early_b = config.split_k == 1 && Settings::get().dependent_launch.load(std::memory_order_relaxed) &&
                       Settings::get().early_weights.load(std::memory_order_relaxed);
   arguments.groups.grouping = problem.grouping;
   if (problem.grouping != Grouping::kNone)

@@ -62,6 +62,20 @@ for pdl, early in ((False, True), (True, False), (True, True)):
     assert [given["early_b"] for given in outcome.arguments] == [0, 0, 1]
 
 
+def test_weights_are_not_read_early_where_k_is_split(run: Run) -> None:
+    """The same call with one block a tile is."""
+    outcome = run(
+        """
+deep_gemm.set_pdl(True)
+deep_gemm.set_early_weights(True)
+for name in ("fp8_m64n32k2_bf16", "fp8_m64n32_bf16"):
+    deep_gemm._C.force_config(name)
+    call()
+"""
+    )
+    assert [given["early_b"] for given in outcome.arguments] == [0, 1]
+
+
 def test_settings_are_kept_and_told(run: Run) -> None:
     """Those that steer nothing on Hopper are DeepGEMM's all the same."""
     outcome = run(
