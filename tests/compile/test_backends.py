@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,81 +12,22 @@ import pytest
 import torch
 import torch._functorch.config as functorch_config
 import torch._inductor.config as inductor_config
-from torch import fx, nn
+from torch import nn
 
 from tests.compile.small_model import (
-    PIECES,
     Model,
-    assume_short_indices,
     batch,
     compiled,
     config,
 )
+from tests.compile.starts import COLD, COMPILER, WARM, run
 from vllm.compilation.backends import VllmBackend
 from vllm.compilation.cache import CompileCache, Store
 from vllm.compilation.cache.__main__ import main as cache_command
 from vllm.compilation.compiler_interface import InductorStandaloneAdaptor
 from vllm.compilation.counter import compilation_counter
-from vllm.compilation.factors import UnkeyableError, UnsavableError
 
-
-@dataclass(kw_only=True)
-class FakeCompiler:
-    """Inductor's factors, and graphs that are run as they are; saved ones are kept in this
-    process.
-    """
-
-    name: str = "fake"
-    guard: Callable[[Sequence[Any]], object] = field(default=lambda inputs: None)
-    graphs: dict[str, Callable[..., Any]] = field(default_factory=dict)
-
-    def factors(self) -> dict[str, Any]:
-        return InductorStandaloneAdaptor().factors()
-
-    def compile(self, graph: fx.GraphModule, inputs: Sequence[Any], folder: Path | None) -> Any:
-        self.guard(inputs)
-        if folder is not None:
-            (folder / "artifact.bin").write_text(str(len(self.graphs)))
-            self.graphs[str(len(self.graphs))] = graph
-        return graph
-
-    def load(self, folder: Path) -> Any:
-        return self.graphs[(folder / "artifact.bin").read_text()]
-
-
-COMPILER = FakeCompiler()
-
-
-@pytest.fixture(autouse=True)
-def fresh_dynamo() -> Iterator[None]:
-    """Let each test trace anew, as a new process would."""
-    torch._dynamo.reset()
-    yield
-    torch._dynamo.reset()
-
-
-def run(
-    root: Path,
-    network: nn.Module | None = None,
-    size: int = 6,
-    compiler: Any = None,
-    **changes: Any,
-) -> dict[str, int]:
-    """Start a model as a new process would, hold its result against the uncompiled one; return what
-    was counted.
-    """
-    torch._dynamo.reset()
-    before, network = compilation_counter.clone(), network or Model()
-    cache = CompileCache(store=Store(root=root))
-    backend = VllmBackend(config(**changes), cache=cache, compiler=compiler or COMPILER)
-    result, expected = compiled(network, backend)(batch(size)), network(batch(size))
-    assert torch.allclose(result, expected, atol=1e-6)
-    moved = compilation_counter.since(before)
-    return {name.removeprefix("num_"): count for name, count in moved.items() if count}
-
-
-COLD = {"graphs_seen": 1, "pieces_seen": 5, "compiled": PIECES, "saved": PIECES}
-WARM = {"graphs_seen": 1, "pieces_seen": 5, "loaded": PIECES}
+pytestmark = pytest.mark.usefixtures("fresh_dynamo")
 
 
 def test_equal_layers_compile_once_and_a_second_start_compiles_nothing(tmp_path: Path) -> None:
@@ -223,105 +163,6 @@ def test_an_unknown_setting_is_not_cached(tmp_path: Path, caplog: pytest.LogCapt
         assert run(tmp_path)["uncached"] == 5
     said = [record for record in caplog.records if "custom_post_pass" in record.getMessage()]
     assert len(said) == 1, "five pieces, one reason, one warning"
-
-
-def test_what_a_compiler_took_for_granted_is_imposed_where_it_is_loaded(tmp_path: Path) -> None:
-    """Dynamo traces anew for sizes of which it does not hold, and no entry serves them."""
-
-    def even(inputs: Sequence[Any]) -> object:
-        return next(bool(i % 2 == 0) for i in inputs if isinstance(i, torch.SymInt))
-
-    compiler, model = FakeCompiler(guard=even), Model(layers=1)
-    cold = run(tmp_path, model, compiler=compiler)
-    assert cold["saved"] == 2
-    assert run(tmp_path, model, compiler=compiler)["loaded"] == 2
-    odd = run(tmp_path, model, size=7, compiler=compiler)
-    assert (odd["compiled"], odd["saved"]) == (2, 2)
-    again = run(tmp_path, model, size=9, compiler=compiler)
-    assert (again["loaded"], "compiled" in again) == (4, False), "of each piece even, then odd"
-    torch._dynamo.reset()
-    cache = CompileCache(store=Store(root=tmp_path))
-    call = compiled(model, VllmBackend(config(), cache=cache, compiler=compiler))
-    with compilation_counter.expect(num_graphs_seen=2, num_compiled=0):
-        for size in (6, 8, 7, 9):
-            call(batch(size))
-
-
-def test_what_compiling_adds_to_what_is_known_is_in_no_later_key(tmp_path: Path) -> None:
-    """Pieces are compiled one after the other, and loaded guards come back in other words."""
-    compiler = FakeCompiler(guard=assume_short_indices)
-    assert run(tmp_path, compiler=compiler) == COLD
-    assert run(tmp_path, compiler=compiler) == WARM
-
-
-class Halving(FakeCompiler):
-    """Makes code for even or for odd batches, and tells Dynamo; it refuses the others."""
-
-    def compile(self, graph: fx.GraphModule, inputs: Sequence[Any], folder: Path | None) -> Any:
-        rest = int(next(size for size in inputs if isinstance(size, torch.SymInt)) % 2)
-
-        def call(*values: Any) -> Any:
-            sizes = [value for value in values if isinstance(value, int)]
-            assert sizes, "the batch is no input"
-            assert sizes[0] % 2 == rest, "code for other batches"
-            return graph(*values)
-
-        super().compile(graph, inputs, folder)
-        if folder is not None:
-            self.graphs[(folder / "artifact.bin").read_text()] = call
-        return call
-
-
-class Unsavable(Halving):
-    """The same, and nothing of it can be saved."""
-
-    def compile(self, graph: fx.GraphModule, inputs: Sequence[Any], folder: Path | None) -> Any:
-        made = super().compile(graph, inputs, folder)
-        if folder is not None:
-            raise UnsavableError("nothing can be saved", made)
-        return made
-
-
-@pytest.mark.parametrize("warm", [False, True])
-@pytest.mark.parametrize("kind", [Halving, Unsavable])
-def test_a_batch_for_which_code_does_not_hold_is_compiled_anew(
-    kind: type[Halving], warm: bool, tmp_path: Path
-) -> None:
-    """Whether the code was made here, loaded, or cannot be saved; each size meets its own."""
-    compiler = kind()
-    if warm:
-        run(tmp_path, compiler=compiler)
-        torch._dynamo.reset()
-    backend = VllmBackend(
-        config(), cache=CompileCache(store=Store(root=tmp_path)), compiler=compiler
-    )
-    call = compiled(Model(), backend)
-    with compilation_counter.expect(num_graphs_seen=2):
-        for size in (6, 7, 8, 9):
-            assert torch.allclose(call(batch(size)), Model()(batch(size)), atol=1e-6)
-
-
-@pytest.fixture
-def silent_torch(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let torch not say what holds of sizes."""
-
-    def refuse(_sizes: Sequence[Any]) -> str:
-        raise UnkeyableError("guards: torch cannot say")
-
-    monkeypatch.setattr("vllm.compilation.piece_maker.known_guards", refuse)
-
-
-@pytest.mark.usefixtures("silent_torch")
-def test_equal_pieces_share_code_of_which_torch_cannot_say_what_it_assumes(tmp_path: Path) -> None:
-    """Within one graph they have the same sizes; another graph does not get it."""
-    compiler = Halving()
-    backend = VllmBackend(
-        config(), cache=CompileCache(store=Store(root=tmp_path)), compiler=compiler
-    )
-    call = compiled(Model(), backend)
-    for size in (6, 7):
-        with compilation_counter.expect(num_compiled=PIECES, num_saved=0):
-            assert torch.allclose(call(batch(size)), Model()(batch(size)), atol=1e-6)
 
 
 @pytest.mark.parametrize("switch", ["VLLM_DISABLE_COMPILE_CACHE", "inductor", "eager"])

@@ -53,6 +53,24 @@ PyObject* call(bool (*function)(const Operands*, void*, Status*), const Operands
   Py_RETURN_NONE;
 }
 
+// A, B, their scale factors, D and C, one after the other.
+template <typename Operands>
+bool read_scaled(Tensors& tensors, PyObject* const* arguments, Operands& operands) {
+  return tensors.read(arguments, {{"a", &operands.a},
+                                  {"scale_a", &operands.scale_a},
+                                  {"b", &operands.b},
+                                  {"scale_b", &operands.scale_b},
+                                  {"d", &operands.d},
+                                  {"c", &operands.c, true}});
+}
+
+// The same without scale factors.
+template <typename Operands>
+bool read_plain(Tensors& tensors, PyObject* const* arguments, Operands& operands) {
+  return tensors.read(arguments,
+                      {{"a", &operands.a}, {"b", &operands.b}, {"d", &operands.d}, {"c", &operands.c, true}});
+}
+
 PyObject* fp8_gemm(const char* function, Scales scales, PyObject* const* arguments, Py_ssize_t count) {
   if (!expect_count(function, count, 6)) return nullptr;
   GemmOperands operands;
@@ -60,13 +78,7 @@ PyObject* fp8_gemm(const char* function, Scales scales, PyObject* const* argumen
   operands.scales = scales;
   operands.has_c = arguments[5] != Py_None;
   Tensors tensors;
-  if (!tensors.read(arguments, {{"a", &operands.a},
-                                {"scale_a", &operands.scale_a},
-                                {"b", &operands.b},
-                                {"scale_b", &operands.scale_b},
-                                {"d", &operands.d},
-                                {"c", &operands.c, true}}))
-    return nullptr;
+  if (!read_scaled(tensors, arguments, operands)) return nullptr;
   return call(deep_gemm_gemm, operands, tensors.stream());
 }
 
@@ -149,8 +161,7 @@ PyObject* py_bf16_gemm_nt(PyObject*, PyObject* const* arguments, Py_ssize_t coun
   operands.function = "bf16_gemm_nt";
   operands.has_c = arguments[3] != Py_None;
   Tensors tensors;
-  if (!tensors.read(arguments, {{"a", &operands.a}, {"b", &operands.b}, {"d", &operands.d}, {"c", &operands.c, true}}))
-    return nullptr;
+  if (!read_plain(tensors, arguments, operands)) return nullptr;
   return call(deep_gemm_gemm, operands, tensors.stream());
 }
 
@@ -174,12 +185,7 @@ PyObject* py_fp8_gemm_nt_k_grouped(PyObject*, PyObject* const* arguments, Py_ssi
   operands.ks = ks;
   Tensors tensors;
   if (!read_function(arguments[0], operands.function) || !read_ks(arguments[1], ks, operands.count) ||
-      !tensors.read(arguments + 2, {{"a", &operands.a},
-                                    {"scale_a", &operands.scale_a},
-                                    {"b", &operands.b},
-                                    {"scale_b", &operands.scale_b},
-                                    {"d", &operands.d},
-                                    {"c", &operands.c, true}}))
+      !read_scaled(tensors, arguments + 2, operands))
     return nullptr;
   return call(deep_gemm_k_grouped_gemm, operands, tensors.stream());
 }
@@ -192,8 +198,7 @@ PyObject* py_bf16_gemm_nt_k_grouped(PyObject*, PyObject* const* arguments, Py_ss
   operands.ks = ks;
   Tensors tensors;
   if (!read_function(arguments[0], operands.function) || !read_ks(arguments[1], ks, operands.count) ||
-      !tensors.read(arguments + 2,
-                    {{"a", &operands.a}, {"b", &operands.b}, {"d", &operands.d}, {"c", &operands.c, true}}))
+      !read_plain(tensors, arguments + 2, operands))
     return nullptr;
   return call(deep_gemm_k_grouped_gemm, operands, tensors.stream());
 }
