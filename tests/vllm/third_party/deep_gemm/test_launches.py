@@ -165,3 +165,11 @@ for thread in threads: thread.join()
 """
     )
     assert len(outcome.launches) == 8 * 40
+
+
+def test_a_choice_is_remembered_for_its_own_problem_alone(run: Run) -> None:
+    """Numbers of rows 64 apart share a place in the table of choices; each call gets its own."""
+    alone = [run(f"call(m={m})").launches[0] for m in (64, 8192)]
+    assert alone[0] != alone[1]
+    both = run("call(m=64)\ncall(m=8192)\ncall(m=64)").launches
+    assert both == [alone[0], alone[1], alone[0]]
