@@ -16,6 +16,7 @@ import pytest
 import torch
 import torch._functorch.config as functorch_config
 import torch._inductor.config as inductor_config
+from torch._inductor import codecache
 from torch._inductor.runtime import triton_compat
 
 from vllm.compilation import compiler_interface, compiler_settings
@@ -213,35 +214,41 @@ def test_where_and_as_whom_a_process_runs_is_no_factor_and_inductor_s_variables_
     ]
 
 
-def test_triton_is_hashed_beside_the_caller(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Once for a process; one without Triton has nothing to do."""
-    goes_on, threads = threading.Event(), []
+def test_compilers_are_hashed_beside_the_caller(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Torch, and Triton where there is one, whatever becomes of it; threads then wait as before."""
+    goes_on, hashed = threading.Event(), []
 
     def triton_key() -> str:
-        threads.append(threading.current_thread())
+        hashed.append(("triton", threading.current_thread()))
         goes_on.wait()
-        return "key"
+        raise RuntimeError("no such file")
 
+    def torch_key() -> bytes:
+        hashed.append(("torch", threading.current_thread()))
+        return b"key"
+
+    monkeypatch.setattr(codecache, "torch_key", torch_key)
     monkeypatch.setattr(triton_compat, "triton_key", triton_key)
     monkeypatch.setattr(triton_compat, "HAS_TRITON", False)
-    ask = compiler_interface.hash_triton.__wrapped__
-    assert ask() is None
+    usual, ask = sys.getswitchinterval(), compiler_interface.begin_hashing.__wrapped__
+    alone = ask()
+    alone.join()
     monkeypatch.setattr(triton_compat, "HAS_TRITON", True)
-    hashing = ask()
-    assert hashing is not None
+    both = ask()
     goes_on.set()
-    hashing.join()
-    assert threads == [hashing]
+    both.join()
+    assert hashed == [("torch", alone), ("triton", both), ("torch", both)]
+    assert sys.getswitchinterval() == usual
 
 
-def test_a_key_waits_for_the_hash_of_triton(monkeypatch: pytest.MonkeyPatch) -> None:
-    """So that nobody hashes it twice."""
+def test_a_key_waits_for_the_hashes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that nobody hashes twice."""
     waited: list[bool] = []
 
     class Hashing:
         def join(self) -> None:
             waited.append(True)
 
-    monkeypatch.setattr(compiler_interface, "hash_triton", Hashing)
+    monkeypatch.setattr(compiler_interface, "begin_hashing", Hashing)
     get_inductor_factors()
     assert waited == [True]

@@ -18,7 +18,7 @@ from torch import fx
 from vllm.compilation.cache import CompileCache, compile_uncached
 from vllm.compilation.compiler_interface import (
     CompilerInterface,
-    hash_triton,
+    begin_hashing,
     is_compile_cache_enabled,
     make_compiler,
     torch_state,
@@ -53,9 +53,9 @@ class VllmBackend:
         self.cache = cache or CompileCache.default()
 
     def prepare(self) -> None:
-        """Begin what a key needs and tracing does not; call it just before a model is traced."""
+        """Begin what a key needs and a model does not; call it before weights are read."""
         if self.compiler.name != "eager" and is_compile_cache_enabled():
-            hash_triton()
+            begin_hashing()
 
     def __call__(self, graph: fx.GraphModule, inputs: Sequence[object]) -> Callable[..., Any]:
         """Return what runs a traced graph."""
