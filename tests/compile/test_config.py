@@ -16,7 +16,6 @@ import pytest
 import torch
 import torch._functorch.config as functorch_config
 import torch._inductor.config as inductor_config
-from torch._inductor import codecache
 from torch._inductor.runtime import triton_compat
 
 from vllm.compilation import compiler_interface, compiler_settings
@@ -214,41 +213,35 @@ def test_where_and_as_whom_a_process_runs_is_no_factor_and_inductor_s_variables_
     ]
 
 
-def test_compilers_are_hashed_beside_the_caller(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Torch, and Triton where there is one, whatever becomes of it; threads then wait as before."""
-    goes_on, hashed = threading.Event(), []
+def test_triton_is_hashed_beside_the_caller(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Once for a process; one without Triton has nothing to do."""
+    goes_on, threads = threading.Event(), []
 
     def triton_key() -> str:
-        hashed.append(("triton", threading.current_thread()))
+        threads.append(threading.current_thread())
         goes_on.wait()
-        raise RuntimeError("no such file")
+        return "key"
 
-    def torch_key() -> bytes:
-        hashed.append(("torch", threading.current_thread()))
-        return b"key"
-
-    monkeypatch.setattr(codecache, "torch_key", torch_key)
     monkeypatch.setattr(triton_compat, "triton_key", triton_key)
     monkeypatch.setattr(triton_compat, "HAS_TRITON", False)
-    usual, ask = sys.getswitchinterval(), compiler_interface.begin_hashing.__wrapped__
-    alone = ask()
-    alone.join()
+    ask = compiler_interface.hash_triton.__wrapped__
+    assert ask() is None
     monkeypatch.setattr(triton_compat, "HAS_TRITON", True)
-    both = ask()
+    hashing = ask()
+    assert hashing is not None
     goes_on.set()
-    both.join()
-    assert hashed == [("torch", alone), ("triton", both), ("torch", both)]
-    assert sys.getswitchinterval() == usual
+    hashing.join()
+    assert threads == [hashing]
 
 
-def test_a_key_waits_for_the_hashes(monkeypatch: pytest.MonkeyPatch) -> None:
-    """So that nobody hashes twice."""
+def test_a_key_waits_for_the_hash_of_triton(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that nobody hashes it twice."""
     waited: list[bool] = []
 
     class Hashing:
         def join(self) -> None:
             waited.append(True)
 
-    monkeypatch.setattr(compiler_interface, "begin_hashing", Hashing)
+    monkeypatch.setattr(compiler_interface, "hash_triton", Hashing)
     get_inductor_factors()
     assert waited == [True]

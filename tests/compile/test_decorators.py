@@ -118,7 +118,7 @@ def test_making_a_model_begins_to_hash(monkeypatch: pytest.MonkeyPatch) -> None:
     def begin() -> None:
         begun.append(compilation_counter.num_graphs_seen)
 
-    monkeypatch.setattr("vllm.compilation.backends.begin_hashing", begin)
+    monkeypatch.setattr("vllm.compilation.backends.hash_triton", begin)
     with compilation_config(EAGER):
         Doubling()
     assert begun == []

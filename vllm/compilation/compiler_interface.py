@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any, Protocol
@@ -86,45 +86,32 @@ def get_inductor_factors() -> list[Plain]:
 
 
 @cache
-def begin_hashing() -> threading.Thread:
-    """Begin to hash torch's and Triton's files, beside whatever the caller does next.
+def hash_triton() -> threading.Thread | None:
+    """Begin to hash Triton's compiler, beside whatever the caller does next; None where there is
+    none.
 
-    Inductor's factors of the system are those hashes, of 400 MB and of 2000 files.
+    Inductor's factor of the system is that hash, of 400 MB: hashing needs no interpreter lock.
     """
     # Order: imported here, not in the thread, which would see half of what others import.
-    from torch._inductor.codecache import torch_key
     from torch._inductor.runtime.triton_compat import HAS_TRITON, triton_key
 
-    def remember() -> None:  # both functions keep their answers; who needs them meets the error
-        with _short_turns():
-            if HAS_TRITON:
-                with contextlib.suppress(Exception):
-                    triton_key()
-            with contextlib.suppress(Exception):
-                torch_key()
+    def remember() -> None:
+        with contextlib.suppress(Exception):  # whoever needs it meets the error
+            triton_key()  # Triton keeps the answer
 
-    thread = threading.Thread(target=remember, name="hash-compilers", daemon=True)
+    if not HAS_TRITON:
+        return None
+    thread = threading.Thread(target=remember, name="hash-triton", daemon=True)
     thread.start()
     return thread
-
-
-@contextlib.contextmanager
-def _short_turns() -> Iterator[None]:
-    """Let a thread that waits for Python's lock have it after 0.1 ms, not 5 ms: one that reads
-    files waits once for each read, and hashing took four times as long beside a busy thread.
-    """
-    before = sys.getswitchinterval()
-    sys.setswitchinterval(1e-4)
-    try:
-        yield
-    finally:
-        sys.setswitchinterval(before)
 
 
 def _machine_of_torch() -> tuple[Plain, Plain]:
     from torch._inductor.codecache import CacheBase, torch_key
 
-    begin_hashing().join()
+    hashing = hash_triton()
+    if hashing is not None:
+        hashing.join()
     return CacheBase.get_system(), torch_key().hex()
 
 
