@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 import torch
+import torch._inductor
 
 from vllm.compilation import inductor_artifact, spared_imports
 from vllm.compilation.spared_imports import EXTERN_KERNELS, StandIn, sparing
@@ -46,7 +47,7 @@ def absent(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for name in (SELECT, GRAPH):
         monkeypatch.delitem(sys.modules, name, raising=False)
-    monkeypatch.setattr(spared_imports.importlib, "import_module", found.__getitem__)
+    monkeypatch.setattr(importlib, "import_module", found.__getitem__)
     return found
 
 
@@ -94,30 +95,32 @@ def test_what_is_written_down_are_the_kernels_that_are_torch_s_own(
 def test_only_the_loading_thread_is_answered(folder: Path, absent: dict[str, Any]) -> None:
     """And only until it has loaded; a module that is there answers for itself."""
     asked: list[str] = []
-    real = builtins.__import__
+    python: Any = builtins
+    real = python.__import__
 
-    def ask(name: str, *values: Any) -> Any:
+    def ask(name: str, *values: Any, **named: Any) -> Any:
         asked.append(name)
-        return SimpleNamespace(GraphLowering="real") if name == GRAPH else real(name, *values)
+        found = SimpleNamespace(GraphLowering="real")
+        return found if name == GRAPH else real(name, *values, **named)
 
     def wanted() -> Any:
-        return __import__(GRAPH, globals(), None, ("GraphLowering",), 0).GraphLowering
+        return __import__(GRAPH, globals=globals(), fromlist=("GraphLowering",)).GraphLowering
 
-    builtins.__import__ = ask
+    python.__import__ = ask
     try:
         with sparing(folder):
             assert wanted().save_output_code is None
             assert GRAPH not in asked
-            found: list[Any] = []
-            other = threading.Thread(target=lambda: found.append(wanted()))
+            others: list[Any] = []
+            other = threading.Thread(target=lambda: others.append(wanted()))
             other.start()
             other.join()
             sys.modules[GRAPH] = torch
             assert wanted() == "real"
         del sys.modules[GRAPH]
-        assert [*found, wanted()] == ["real", "real"]
+        assert [*others, wanted()] == ["real", "real"]
     finally:
-        builtins.__import__ = real
+        python.__import__ = real
 
 
 def test_a_torch_that_relies_on_its_compiler_loads_with_it(
@@ -154,9 +157,14 @@ def test_a_stand_in_asks_the_module_once_and_python_s_own_names_never() -> None:
     assert asked == [True]
 
 
-def test_modules_that_torch_takes_for_imported_are_imported_when_asked_for() -> None:
-    """Others are still missing."""
+def test_modules_that_torch_takes_for_imported_are_imported_when_asked_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Others are still missing; one is answered without."""
+    for name in ("fx_utils", "debug"):
+        monkeypatch.delattr(torch._inductor, name, raising=False)
     spared_imports._imply_submodules()
     assert torch._inductor.fx_utils is importlib.import_module("torch._inductor.fx_utils")
     assert not hasattr(torch._inductor, "no_such_module")
+    assert isinstance(torch._inductor.debug, StandIn)
     assert torch._inductor.debug.RECORD_GRAPH_EXECUTION is False

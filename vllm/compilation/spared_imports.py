@@ -1,8 +1,9 @@
-"""Modules of Inductor's compiler that loading an artefact imports for a name and then does not use.
+"""Modules of Inductor's compiler that loading an artefact imports for a name and then does not
+use.
 
-They take a second to import (lowering, scheduler, every template of a kernel). Who loads is answered
-by a stand-in, which knows those few names; any other one, and any call of what it cannot answer
-itself, imports the real module. Torch's own code does the loading.
+They take a second to import (lowering, scheduler, every template of a kernel). Who loads is
+answered by a stand-in, which knows those few names; any other one, and any call of what it cannot
+answer itself, imports the real module. Torch's own code does the loading.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from vllm.compilation.factors import canonical_json
 
 EXTERN_KERNELS = "extern_kernels.json"
 _SELECT = "torch._inductor.select_algorithm"
+_PLANNING = "torch._inductor.codegen.memory_planning"
 
 
 class StandIn:
@@ -59,24 +61,29 @@ def sparing(folder: Path) -> Iterator[None]:
     Order: one thread at a time, whose caller holds a lock; it changes a function of Python's.
     """
     answers = _answers(json.loads((folder / EXTERN_KERNELS).read_text(encoding="utf-8")))
-    real, thread = builtins.__import__, threading.get_ident()
+    python: Any = builtins
+    real, thread = python.__import__, threading.get_ident()
 
     def answer(
-        name: str, scope: Any = None, local: Any = None, wanted: Any = (), level: int = 0
+        name: str, globals: Any = None, locals: Any = None, fromlist: Any = (), level: int = 0
     ) -> Any:
-        if wanted and threading.get_ident() == thread:
-            package = (scope or {}).get("__package__") or ""
-            full = importlib.util.resolve_name("." * level + name, package) if level else name
+        if fromlist and threading.get_ident() == thread:
+            full = _full_name(name, globals, level)
             if full in answers and full not in sys.modules:
                 return answers[full]
-        return real(name, scope, local, wanted, level)
+        return real(name, globals, locals, fromlist, level)
 
     _imply_submodules()
-    builtins.__import__ = answer
+    python.__import__ = answer
     try:
         yield
     finally:
-        builtins.__import__ = real
+        python.__import__ = real
+
+
+def _full_name(name: str, scope: Mapping[str, Any] | None, level: int) -> str:
+    package = (scope or {}).get("__package__") or ""
+    return importlib.util.resolve_name("." * level + name, package) if level and package else name
 
 
 def _answers(same: list[str]) -> dict[str, StandIn]:
@@ -89,12 +96,13 @@ def _answers(same: list[str]) -> dict[str, StandIn]:
         "torch._inductor.graph": {"GraphLowering": SimpleNamespace(save_output_code=None)},
         # Imported by every wrapper; used by those of graphs that have such kernels or plan memory.
         _SELECT: {"extern_kernels": StandIn(_real(_SELECT, "extern_kernels"), kernels)},
-        _PLANNING: {"_align": lambda size: _real(_PLANNING, "_align")()(size)},
+        _PLANNING: {"_align": _align},
     }
     return {name: StandIn(_real(name), known) for name, known in names.items()}
 
 
-_PLANNING = "torch._inductor.codegen.memory_planning"
+def _align(size: int) -> Any:
+    return _real(_PLANNING, "_align")()(size)
 
 
 def _imply_submodules() -> None:
