@@ -93,6 +93,14 @@ bool TensorArgument::read(PyObject* object, const char* name, TensorView& view) 
   return true;
 }
 
+bool TensorArgument::read_mn_major(PyObject* object, const char* name, PyObject* copy, TensorView& view) {
+  if (!read(object, name, view)) return false;
+  const bool scales = view.type == ElementType::kF32 && (view.rank == 2 || view.rank == 3);
+  if (!scales || (is_mn_major(view) && is_aligned(view, kAlignmentBytes)) || copy == Py_None) return true;
+  copied_ = PyObject_CallFunctionObjArgs(copy, object, nullptr);
+  return copied_ != nullptr && read(copied_, name, view);
+}
+
 bool TensorArgument::read_by_protocol(PyObject* object, const char* name) {
   PyObject* device = PyObject_CallMethod(object, "__dlpack_device__", nullptr);
   if (device == nullptr) {
@@ -107,6 +115,7 @@ bool TensorArgument::read_by_protocol(PyObject* object, const char* name) {
   PyObject* method = PyObject_GetAttrString(object, "__dlpack__");
   PyObject* none = PyTuple_New(0);
   PyObject* options = device_type == dlpack::kCuda ? Py_BuildValue("{s:i}", "stream", kLegacyStream) : nullptr;
+  Py_CLEAR(capsule_);
   if (method != nullptr && none != nullptr) capsule_ = PyObject_Call(method, none, options);
   Py_XDECREF(options);
   Py_XDECREF(none);

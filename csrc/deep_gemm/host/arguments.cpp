@@ -5,8 +5,6 @@
 namespace deep_gemm {
 namespace {
 
-constexpr std::int64_t kAlignmentBytes = 16;
-
 MapRequest operand_map(const TensorView& tensor, bool rows_dense, int tile_rows, const KernelConfig& config) {
   const Dense dense = rows_dense ? Dense::kRows : Dense::kColumns;
   MapRequest request{};
@@ -87,7 +85,7 @@ bool make_arguments(const Driver& driver, const GemmOperands& operands, const Ke
   arguments.m = static_cast<std::uint32_t>(problem.m);
   arguments.n = static_cast<std::uint32_t>(problem.n);
   arguments.k_steps = static_cast<std::uint32_t>((problem.k + config.tile_k() - 1) / config.tile_k());
-  arguments.store_rows_unaligned = reinterpret_cast<std::uintptr_t>(operands.d.data) % kAlignmentBytes != 0 ||
+  arguments.store_rows_unaligned = !is_aligned(operands.d, kAlignmentBytes) ||
                                    (arguments.d_stride * config.output_bytes) % kAlignmentBytes != 0 ||
                                    (arguments.d_group_stride * config.output_bytes) % kAlignmentBytes != 0;
   // Where k is split, waiting for A with full stages costs more than it brings (docs/kernels.md).
