@@ -95,7 +95,6 @@ bool make_arguments(const Driver& driver, const GemmOperands& operands, const Ke
   if (problem.grouping != Grouping::kNone)
     arguments.groups = {static_cast<const std::int32_t*>(operands.layout.data), problem.grouping,
                         static_cast<std::uint32_t>(problem.groups), static_cast<std::uint32_t>(problem.alignment)};
-  arguments.schedule = schedule_of(config, problem);
   // With k = 0 no operand is read and there is nothing that a map could describe.
   if (problem.k > 0 && !encode_operands(driver, operands, config, arguments, status)) return false;
   return arguments.store_rows_unaligned ||
