@@ -17,12 +17,18 @@ ElementType element_type(const dlpack::DataType& type) {
   return ElementType::kOther;
 }
 
-// The type's exchange API, or null where it has none. The GIL guards the one remembered answer: in practice all
-// tensors of a process are of one type, which is kept alive so that its address can't come to mean another.
+// The type's exchange API, or null where it has none. The GIL guards the remembered answers: tensors of a process are
+// of few types (torch's weights of another than the rest), which are kept alive so that an address can't come to mean
+// another.
 const dlpack::ExchangeApi* exchange_api(PyTypeObject* type) {
-  static PyTypeObject* known_type = nullptr;
-  static const dlpack::ExchangeApi* known_api = nullptr;
-  if (type == known_type) return known_api;
+  struct Known {
+    PyTypeObject* type;
+    const dlpack::ExchangeApi* api;
+  };
+  static Known known[4] = {};
+  static unsigned oldest = 0;
+  for (const Known& each : known)
+    if (each.type == type) return each.api;
   const dlpack::ExchangeApi* api = nullptr;
   PyObject* capsule = PyObject_GetAttrString(reinterpret_cast<PyObject*>(type), "__dlpack_c_exchange_api__");
   if (capsule != nullptr && PyCapsule_IsValid(capsule, dlpack::kExchangeCapsule)) {
@@ -31,10 +37,11 @@ const dlpack::ExchangeApi* exchange_api(PyTypeObject* type) {
   }
   PyErr_Clear();
   Py_XDECREF(capsule);
+  Known& place = known[oldest++ % 4];
+  PyTypeObject* forgotten = place.type;
   Py_INCREF(type);
-  Py_XDECREF(known_type);
-  known_type = type;
-  known_api = api;
+  place = {type, api};
+  Py_XDECREF(forgotten);
   return api;
 }
 
