@@ -61,13 +61,14 @@ PyObject* call(bool (*function)(const Operands*, void*, Status*), const Operands
 // A, B, their scale factors, D, `last`, and what copies scale factors, one after the other.
 template <typename Operands>
 bool read_scaled(Tensors& tensors, PyObject* const* arguments, Operands& operands, const Place& last) {
-  return tensors.read(arguments, arguments[6],
-                      {{"a", &operands.a},
-                       {"scale_a", &operands.scale_a, Role::kMnMajor},
-                       {"b", &operands.b},
-                       {"scale_b", &operands.scale_b, operands.scales == Scales::kRows ? Role::kMnMajor : Role::kTensor},
-                       {"d", &operands.d},
-                       last});
+  return tensors.read(
+      arguments, arguments[6],
+      {{"a", &operands.a},
+       {"scale_a", &operands.scale_a, Role::kMnMajor},
+       {"b", &operands.b},
+       {"scale_b", &operands.scale_b, operands.scales == Scales::kRows ? Role::kMnMajor : Role::kTensor},
+       {"d", &operands.d},
+       last});
 }
 
 // The same without scale factors.

@@ -23,8 +23,8 @@ class TensorArgument {
   // Fills `view`; false with a Python error set where the object is no tensor. `name` is the operand's in messages.
   bool read(PyObject* object, const char* name, TensorView& view);
 
-  // The same of scale factors for a bulk copy: where it can't read them as they lie, `copy(object)` stands for them. None
-  // is no copy.
+  // The same of scale factors for a bulk copy: where it can't read them as they lie, `copy(object)` stands for them.
+  // None is no copy.
   bool read_mn_major(PyObject* object, const char* name, PyObject* copy, TensorView& view);
 
   // The stream that the tensor's library works on now for the tensor's device. For a library without the exchange
@@ -39,8 +39,8 @@ class TensorArgument {
   const dlpack::ExchangeApi* api_ = nullptr;
   PyObject* capsule_ = nullptr;  // keeps the memory alive where the slow protocol was used
   PyObject* copied_ = nullptr;   // the tensor that is read in place of the argument
-  dlpack::Tensor tensor_{};
-  std::int64_t dense_strides_[kMaxRank] = {};
+  dlpack::Tensor tensor_;        // filled by read, as what follows is
+  std::int64_t dense_strides_[kMaxRank];
 };
 
 }  // namespace deep_gemm

@@ -58,7 +58,7 @@ ScaleMatrices scale_matrices(const TensorView& scale) {
 }
 
 bool write_operands(const Driver& driver, const GemmOperands& operands, const KernelConfig& config,
-                     GemmArguments& arguments, Status& status) {
+                    GemmArguments& arguments, Status& status) {
   const auto write = [&](const TensorView& tensor, const MapRequest& request, TensorMap& map) {
     return write_tensor_map(driver, tensor.name, request, map, status);
   };

@@ -35,10 +35,24 @@ class Counts(TypedDict):
     problems: int
 
 def fp8_gemm_nt(
-    a: object, scale_a: object, b: object, scale_b: object, d: object, c: object | None, copy: Copy, /
+    a: object,
+    scale_a: object,
+    b: object,
+    scale_b: object,
+    d: object,
+    c: object | None,
+    copy: Copy,
+    /,
 ) -> None: ...
 def fp8_gemm_nt_row_scales(
-    a: object, scale_a: object, b: object, scale_b: object, d: object, c: object | None, copy: Copy, /
+    a: object,
+    scale_a: object,
+    b: object,
+    scale_b: object,
+    d: object,
+    c: object | None,
+    copy: Copy,
+    /,
 ) -> None: ...
 def m_grouped_fp8_gemm_nt_contiguous(
     a: object,

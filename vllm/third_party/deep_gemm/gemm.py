@@ -33,8 +33,8 @@ def fp8_gemm_nt(  # noqa: PLR0917 - DeepGEMM's signature
         scale_b (ceil(n/128), ceil(k/128)) f32), `d` (m, n) bf16 or f32, `c` of d's type, may be `d`
         itself. k is a multiple of 16; A, B, C and D have dense rows. scale_b may have any strides;
         scale_a is used as it is where a bulk copy can read it, as the results of
-        `get_mn_major_tma_aligned_tensor` are, else it is copied into that layout first. With recipe (1, 1, 128) scale_b is (n, ceil(k/128)),
-        treated as scale_a is, and `d` is f32.
+        `get_mn_major_tma_aligned_tensor` are, else it is copied into that layout first. With recipe
+        (1, 1, 128) scale_b is (n, ceil(k/128)), treated as scale_a is, and `d` is f32.
     Raises: ValueError names the operand that breaks the contract, and nothing is launched;
         RuntimeError says what the machine lacks (driver, sm_90 GPU); TypeError where an operand is
         no tensor.
