@@ -58,9 +58,14 @@ PyObject* call(bool (*function)(const Operands*, void*, Status*), const Operands
   Py_RETURN_NONE;
 }
 
-// A, B, their scale factors, D, `last`, and what copies scale factors, one after the other.
+// Arguments that read_operands takes.
+Py_ssize_t operand_count(Scales scales) { return scales == Scales::kNone ? 4 : 7; }
+
+// A, B, D and `last`, one after the other; of e4m3 scale factors behind A and B, and what copies them at the end.
 template <typename Operands>
-bool read_scaled(Tensors& tensors, PyObject* const* arguments, Operands& operands, const Place& last) {
+bool read_operands(Tensors& tensors, PyObject* const* arguments, Operands& operands, const Place& last) {
+  if (operands.scales == Scales::kNone)
+    return tensors.read(arguments, nullptr, {{"a", &operands.a}, {"b", &operands.b}, {"d", &operands.d}, last});
   return tensors.read(
       arguments, arguments[6],
       {{"a", &operands.a},
@@ -71,27 +76,21 @@ bool read_scaled(Tensors& tensors, PyObject* const* arguments, Operands& operand
        last});
 }
 
-// The same without scale factors.
+// C, the last one of the tensors.
 template <typename Operands>
-bool read_plain(Tensors& tensors, PyObject* const* arguments, Operands& operands, const Place& last) {
-  return tensors.read(arguments, nullptr, {{"a", &operands.a}, {"b", &operands.b}, {"d", &operands.d}, last});
+bool read_with_c(Tensors& tensors, PyObject* const* arguments, Operands& operands) {
+  operands.has_c = arguments[operands.scales == Scales::kNone ? 3 : 5] != Py_None;
+  return read_operands(tensors, arguments, operands, {"c", &operands.c, Role::kOptional});
 }
 
-PyObject* fp8_gemm(const char* function, Scales scales, PyObject* const* arguments, Py_ssize_t count) {
-  if (!expect_count(function, count, 7)) return nullptr;
+PyObject* dense(const char* function, Scales scales, PyObject* const* arguments, Py_ssize_t count) {
+  if (!expect_count(function, count, operand_count(scales))) return nullptr;
   GemmOperands operands;
   operands.function = function;
   operands.scales = scales;
-  operands.has_c = arguments[5] != Py_None;
   Tensors tensors;
-  if (!read_scaled(tensors, arguments, operands, {"c", &operands.c, Role::kOptional})) return nullptr;
+  if (!read_with_c(tensors, arguments, operands)) return nullptr;
   return call(deep_gemm_gemm, operands, tensors.stream());
-}
-
-// The name of the function that the user called; it lives as long as the argument does.
-bool read_function(PyObject* object, const char*& function) {
-  function = PyUnicode_AsUTF8AndSize(object, nullptr);
-  return function != nullptr;
 }
 
 // How many rows the caller expects a group to have.
@@ -114,9 +113,31 @@ bool read_contiguous(PyObject* use_psum_layout, PyObject* expected_m, GemmOperan
   return false;
 }
 
-bool read_masked(PyObject* expected_m, GemmOperands& operands) {
+PyObject* contiguous(const char* function, Scales scales, PyObject* const* arguments, Py_ssize_t count) {
+  const Py_ssize_t before = operand_count(scales);
+  if (!expect_count(function, count, before + 2)) return nullptr;
+  GemmOperands operands;
+  operands.function = function;
+  operands.scales = scales;
+  Tensors tensors;
+  if (!read_contiguous(arguments[before], arguments[before + 1], operands) ||
+      !read_operands(tensors, arguments, operands, {"grouped_layout", &operands.layout}))
+    return nullptr;
+  return call(deep_gemm_gemm, operands, tensors.stream());
+}
+
+PyObject* masked(const char* function, Scales scales, PyObject* const* arguments, Py_ssize_t count) {
+  const Py_ssize_t before = operand_count(scales);
+  if (!expect_count(function, count, before + 1)) return nullptr;
+  GemmOperands operands;
+  operands.function = function;
+  operands.scales = scales;
   operands.grouping = Grouping::kMasked;
-  return read_hint(expected_m, "expected_m", operands.expected_m);
+  Tensors tensors;
+  if (!read_hint(arguments[before], "expected_m", operands.expected_m) ||
+      !read_operands(tensors, arguments, operands, {"masked_m", &operands.layout}))
+    return nullptr;
+  return call(deep_gemm_gemm, operands, tensors.stream());
 }
 
 constexpr int kMaxGroups = 1024;
@@ -138,93 +159,61 @@ bool read_ks(PyObject* object, std::int64_t (&ks)[kMaxGroups], std::int64_t& cou
   return true;
 }
 
+// The name of the function that the user called; it lives as long as the argument does.
+bool read_function(PyObject* object, const char*& function) {
+  function = PyUnicode_AsUTF8AndSize(object, nullptr);
+  return function != nullptr;
+}
+
+PyObject* k_grouped(const char* binding, Scales scales, PyObject* const* arguments, Py_ssize_t count) {
+  if (!expect_count(binding, count, 2 + operand_count(scales))) return nullptr;
+  KGroupedOperands operands{};
+  operands.scales = scales;
+  std::int64_t ks[kMaxGroups];
+  operands.ks = ks;
+  Tensors tensors;
+  if (!read_function(arguments[0], operands.function) || !read_ks(arguments[1], ks, operands.count) ||
+      !read_with_c(tensors, arguments + 2, operands))
+    return nullptr;
+  return call(deep_gemm_k_grouped_gemm, operands, tensors.stream());
+}
+
 }  // namespace
 
 PyObject* py_fp8_gemm_nt(PyObject*, PyObject* const* arguments, Py_ssize_t count) {
-  return fp8_gemm("fp8_gemm_nt", Scales::kBlocks, arguments, count);
+  return dense("fp8_gemm_nt", Scales::kBlocks, arguments, count);
 }
 
 PyObject* py_fp8_gemm_nt_row_scales(PyObject*, PyObject* const* arguments, Py_ssize_t count) {
-  return fp8_gemm("fp8_gemm_nt", Scales::kRows, arguments, count);
-}
-
-PyObject* py_m_grouped_fp8_gemm_nt_contiguous(PyObject*, PyObject* const* arguments, Py_ssize_t count) {
-  GemmOperands operands;
-  operands.function = "m_grouped_fp8_gemm_nt_contiguous";
-  operands.scales = Scales::kBlocks;
-  Tensors tensors;
-  if (!expect_count(operands.function, count, 9) || !read_contiguous(arguments[7], arguments[8], operands) ||
-      !read_scaled(tensors, arguments, operands, {"grouped_layout", &operands.layout}))
-    return nullptr;
-  return call(deep_gemm_gemm, operands, tensors.stream());
-}
-
-PyObject* py_m_grouped_fp8_gemm_nt_masked(PyObject*, PyObject* const* arguments, Py_ssize_t count) {
-  GemmOperands operands;
-  operands.function = "m_grouped_fp8_gemm_nt_masked";
-  operands.scales = Scales::kBlocks;
-  Tensors tensors;
-  if (!expect_count(operands.function, count, 8) || !read_masked(arguments[7], operands) ||
-      !read_scaled(tensors, arguments, operands, {"masked_m", &operands.layout}))
-    return nullptr;
-  return call(deep_gemm_gemm, operands, tensors.stream());
+  return dense("fp8_gemm_nt", Scales::kRows, arguments, count);
 }
 
 PyObject* py_bf16_gemm_nt(PyObject*, PyObject* const* arguments, Py_ssize_t count) {
-  if (!expect_count("bf16_gemm_nt", count, 4)) return nullptr;
-  GemmOperands operands;
-  operands.function = "bf16_gemm_nt";
-  operands.has_c = arguments[3] != Py_None;
-  Tensors tensors;
-  if (!read_plain(tensors, arguments, operands, {"c", &operands.c, Role::kOptional})) return nullptr;
-  return call(deep_gemm_gemm, operands, tensors.stream());
+  return dense("bf16_gemm_nt", Scales::kNone, arguments, count);
+}
+
+PyObject* py_m_grouped_fp8_gemm_nt_contiguous(PyObject*, PyObject* const* arguments, Py_ssize_t count) {
+  return contiguous("m_grouped_fp8_gemm_nt_contiguous", Scales::kBlocks, arguments, count);
+}
+
+PyObject* py_m_grouped_fp8_gemm_nt_masked(PyObject*, PyObject* const* arguments, Py_ssize_t count) {
+  return masked("m_grouped_fp8_gemm_nt_masked", Scales::kBlocks, arguments, count);
 }
 
 PyObject* py_m_grouped_bf16_gemm_nt_contiguous(PyObject*, PyObject* const* arguments, Py_ssize_t count) {
-  GemmOperands operands;
-  operands.function = "m_grouped_bf16_gemm_nt_contiguous";
-  Tensors tensors;
-  if (!expect_count(operands.function, count, 6) || !read_contiguous(arguments[4], arguments[5], operands) ||
-      !read_plain(tensors, arguments, operands, {"grouped_layout", &operands.layout}))
-    return nullptr;
-  return call(deep_gemm_gemm, operands, tensors.stream());
+  return contiguous("m_grouped_bf16_gemm_nt_contiguous", Scales::kNone, arguments, count);
 }
 
 PyObject* py_m_grouped_bf16_gemm_nt_masked(PyObject*, PyObject* const* arguments, Py_ssize_t count) {
-  GemmOperands operands;
-  operands.function = "m_grouped_bf16_gemm_nt_masked";
-  Tensors tensors;
-  if (!expect_count(operands.function, count, 5) || !read_masked(arguments[4], operands) ||
-      !read_plain(tensors, arguments, operands, {"masked_m", &operands.layout}))
-    return nullptr;
-  return call(deep_gemm_gemm, operands, tensors.stream());
+  return masked("m_grouped_bf16_gemm_nt_masked", Scales::kNone, arguments, count);
 }
 
 PyObject* py_fp8_gemm_nt_k_grouped(PyObject*, PyObject* const* arguments, Py_ssize_t count) {
-  if (!expect_count("fp8_gemm_nt_k_grouped", count, 9)) return nullptr;
-  KGroupedOperands operands{};
-  operands.scales = Scales::kRows;
-  operands.has_c = arguments[7] != Py_None;
-  std::int64_t ks[kMaxGroups];
-  operands.ks = ks;
-  Tensors tensors;
-  if (!read_function(arguments[0], operands.function) || !read_ks(arguments[1], ks, operands.count) ||
-      !read_scaled(tensors, arguments + 2, operands, {"c", &operands.c, Role::kOptional}))
-    return nullptr;
-  return call(deep_gemm_k_grouped_gemm, operands, tensors.stream());
+  return k_grouped("fp8_gemm_nt_k_grouped", Scales::kRows, arguments, count);
 }
 
 PyObject* py_bf16_gemm_nt_k_grouped(PyObject*, PyObject* const* arguments, Py_ssize_t count) {
-  if (!expect_count("bf16_gemm_nt_k_grouped", count, 6)) return nullptr;
-  KGroupedOperands operands{};
-  operands.has_c = arguments[5] != Py_None;
-  std::int64_t ks[kMaxGroups];
-  operands.ks = ks;
-  Tensors tensors;
-  if (!read_function(arguments[0], operands.function) || !read_ks(arguments[1], ks, operands.count) ||
-      !read_plain(tensors, arguments + 2, operands, {"c", &operands.c, Role::kOptional}))
-    return nullptr;
-  return call(deep_gemm_k_grouped_gemm, operands, tensors.stream());
+  return k_grouped("bf16_gemm_nt_k_grouped", Scales::kNone, arguments, count);
 }
 
 }  // namespace deep_gemm
