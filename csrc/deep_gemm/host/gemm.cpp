@@ -120,7 +120,7 @@ bool launch_checked(const GemmOperands& operands, const Problem& problem, void* 
   if (device == nullptr) return false;
   const int limit = Settings::get().multiprocessors.load(std::memory_order_relaxed);
   const int multiprocessors = limit > 0 ? std::min(limit, device->multiprocessors) : device->multiprocessors;
-  Plan plan;
+  Plan plan{};
   if (!make_plan(problem, multiprocessors, plan, status)) return false;
   const NamedConfig& named = config_at(plan.index);
   GemmArguments arguments{};
