@@ -20,7 +20,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks.gemm_comparison.operands import draw
 from benchmarks.gemm_comparison.problems import PROBLEMS, Problem
-from benchmarks.gemm_comparison.timing import capture, input_sets, take_turns
+from benchmarks.gemm_comparison.timing import calls_of_a_graph, capture, input_sets, take_turns
 from benchmarks.gemm_comparison.work import work_of
 from benchmarks.record import write_record
 from tests.kernels.configurations import configurations, forced
@@ -57,14 +57,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def measure(problem: Problem) -> dict[str, float]:
     """Return the microseconds of each configuration that suits the shape, all taking turns."""
-    sets = input_sets(work_of(problem).bytes)
+    work = work_of(problem)
+    sets = input_sets(work.bytes)
+    count = calls_of_a_graph(sets, work.floor)
     inputs = [draw(problem, torch.device("cuda"), seed) for seed in range(sets)]
     graphs = {}
     for config in configurations("fp8", grouped=False):
         if config.output == torch.bfloat16 and config.tile_m <= 4 * problem.m:
             with forced(config):
-                graphs[config.name] = capture([each.through(ours) for each in inputs])
-    return take_turns(graphs, sets, REPLAYS)
+                graphs[config.name] = capture([each.through(ours) for each in inputs], count)
+    return take_turns(graphs, count, REPLAYS)
 
 
 if __name__ == "__main__":

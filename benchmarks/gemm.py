@@ -59,7 +59,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--pdl",
         action="store_true",
-        help="ours and DeepGEMM with programmatic dependent launch too",
+        help="ours and DeepGEMM with programmatic dependent launch too, ours with early weights",
     )
     parser.add_argument(
         "--compile-processes",

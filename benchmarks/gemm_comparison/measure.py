@@ -10,7 +10,7 @@ from benchmarks.gemm_comparison.methods import Method, all_methods, right_ones
 from benchmarks.gemm_comparison.operands import draw
 from benchmarks.gemm_comparison.problems import Problem
 from benchmarks.gemm_comparison.record import Row
-from benchmarks.gemm_comparison.timing import capture, input_sets, take_turns
+from benchmarks.gemm_comparison.timing import calls_of_a_graph, capture, input_sets, take_turns
 from benchmarks.gemm_comparison.work import work_of
 
 
@@ -33,7 +33,9 @@ def measured(problems: Sequence[Problem], *, pdl: bool) -> Iterator[Row]:
 def measure(problem: Problem, methods: Sequence[Method]) -> Row:
     """Time every method that is right on one problem."""
     device = torch.device("cuda")
-    sets = input_sets(work_of(problem).bytes)
+    work = work_of(problem)
+    sets = input_sets(work.bytes)
+    count = calls_of_a_graph(sets, work.floor)
     inputs = [draw(problem, device, seed) for seed in range(sets)]
     right = right_ones(methods, inputs[0])
     # Kept until the last replay: they own what torch's method laid out anew.
@@ -41,5 +43,5 @@ def measure(problem: Problem, methods: Sequence[Method]) -> Row:
     graphs = {}
     for method in right:
         with method.set():
-            graphs[method.name] = capture(calls[method.name])
-    return Row(problem=problem, microseconds=take_turns(graphs, sets))
+            graphs[method.name] = capture(calls[method.name], count)
+    return Row(problem=problem, microseconds=take_turns(graphs, count))

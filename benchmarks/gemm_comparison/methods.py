@@ -1,5 +1,6 @@
 """Who is measured: our kernels, DeepGEMM's where it is importable as `deep_gemm`, torch's; ours and
-DeepGEMM's with programmatic dependent launch (PDL) too where that is asked for.
+DeepGEMM's with programmatic dependent launch (PDL) too where that is asked for, ours then also with
+weights that are read before the last kernel has ended (early).
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ class Method:
     name: str
     library: Library | None
     pdl: bool = False
+    early: bool = False  # ours alone, with PDL
 
     def call(self, given: Operands) -> Call:
         """Return the call on these operands."""
@@ -39,10 +41,14 @@ class Method:
             yield
             return
         self.library.set_pdl(True)
+        if self.early:
+            self.library.set_early_weights(True)
         try:
             yield
         finally:
             self.library.set_pdl(False)
+            if self.early:
+                self.library.set_early_weights(False)
 
 
 def deep_gemm_here() -> Library | str:
@@ -73,6 +79,7 @@ def all_methods(*, pdl: bool = False) -> list[Method]:
             Method(name=f"{method.name}_pdl", library=method.library, pdl=True)
             for method in libraries
         ]
+        methods.append(Method(name="ours_early", library=ours, pdl=True, early=True))
     return methods
 
 

@@ -42,6 +42,7 @@ class Row:
             "share_of_the_roof": self.share_of_the_roof,
             "best_peer_over_ours": self.ratio,
             "best_peer_over_ours_pdl": self.ratio_pdl,
+            "best_peer_over_ours_early": self.ratio_early,
         }
         return {
             **asdict(self.problem),
@@ -80,8 +81,16 @@ class Row:
     @property
     def ratio_pdl(self) -> float:
         """Best peer, with PDL or without, over ours with PDL."""
-        best = min((self.time(name) for name in self._peers(pdl=True)), default=math.nan)
-        return best / self.time("ours_pdl")
+        return self._best_peer_with_pdl / self.time("ours_pdl")
+
+    @property
+    def ratio_early(self) -> float:
+        """The same over ours with PDL and early weights."""
+        return self._best_peer_with_pdl / self.time("ours_early")
+
+    @property
+    def _best_peer_with_pdl(self) -> float:
+        return min((self.time(name) for name in self._peers(pdl=True)), default=math.nan)
 
     def _peers(self, *, pdl: bool) -> list[str]:
         peers = [name for name in self.microseconds if not name.startswith("ours")]
@@ -108,13 +117,18 @@ def mean(ratios: Sequence[float]) -> float:
 
 
 def summary(rows: Sequence[Row]) -> dict[str, dict[str, float]]:
-    """Return mean and lowest ratio of each group of rows, the mean with PDL too if measured."""
+    """Return mean and lowest ratio of each group of rows, the means with PDL too if measured."""
     figures = {}
     for title, members in groups_of(rows):
         ratios = [row.ratio for row in members]
-        with_pdl = [row.ratio_pdl for row in members]
-        found = {"geometric_mean": mean(ratios), "lowest": min(ratios)}
-        figures[title] = known({**found, "geometric_mean_pdl": mean(with_pdl)})
+        figures[title] = known(
+            {
+                "geometric_mean": mean(ratios),
+                "lowest": min(ratios),
+                "geometric_mean_pdl": mean([row.ratio_pdl for row in members]),
+                "geometric_mean_early": mean([row.ratio_early for row in members]),
+            }
+        )
     return figures
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import statistics
 from collections.abc import Mapping, Sequence
+from itertools import cycle, islice
 
 import torch
 
@@ -12,6 +13,9 @@ from benchmarks.gemm_comparison.torch_calls import Call
 
 L2_BYTES = 60 << 20
 REPLAYS = 24
+# A replay costs about 6 us beside its calls (the graph's launch, two events): in graphs as long as
+# this that is a hundredth.
+GRAPH_MICROSECONDS = 600
 
 
 def input_sets(bytes_of_a_call: int) -> int:
@@ -19,14 +23,19 @@ def input_sets(bytes_of_a_call: int) -> int:
     return min(40, max(2, math.ceil(3 * L2_BYTES / bytes_of_a_call)))
 
 
-def capture(calls: Sequence[Call]) -> torch.cuda.CUDAGraph:
-    """Return a CUDA graph of the calls one after the other, warmed up."""
+def calls_of_a_graph(sets: int, floor_microseconds: float) -> int:
+    """Return how many calls of at least so long a graph has: all sets, once or more often."""
+    return sets * max(1, math.ceil(GRAPH_MICROSECONDS / (sets * floor_microseconds)))
+
+
+def capture(calls: Sequence[Call], count: int) -> torch.cuda.CUDAGraph:
+    """Return a CUDA graph of `count` calls, these ones round and round, warmed up."""
     for call in calls:
         call()
     torch.cuda.synchronize()
     graph = torch.cuda.CUDAGraph()
     with torch.cuda.graph(graph):
-        for call in calls:
+        for call in islice(cycle(calls), count):
             call()
     graph.replay()
     torch.cuda.synchronize()
@@ -34,13 +43,13 @@ def capture(calls: Sequence[Call]) -> torch.cuda.CUDAGraph:
 
 
 def take_turns(
-    graphs: Mapping[str, torch.cuda.CUDAGraph], calls_of_a_graph: int, replays: int = REPLAYS
+    graphs: Mapping[str, torch.cuda.CUDAGraph], calls: int, replays: int = REPLAYS
 ) -> dict[str, float]:
-    """Return the median microseconds of a call of each graph; replays of all alternate."""
+    """Return the median microseconds of one of each graph's `calls`; replays of all alternate."""
     times: dict[str, list[float]] = {name: [] for name in graphs}
     for _ in range(replays):
         for name, graph in graphs.items():
-            times[name].append(replay(graph) / calls_of_a_graph)
+            times[name].append(replay(graph) / calls)
     return {name: statistics.median(values) for name, values in times.items()}
 
 

@@ -1,8 +1,9 @@
 // What a decode call costs at least: bulk copies bring the boxes of A and B that a GEMM of these extents needs into
 // shared memory, all multiprocessors alike, and D is written. Nothing is multiplied.
 //
-// Calls stand in one CUDA graph that walks through inputs larger than L2 together; prints a JSON list, times in
-// microseconds a call (median of 15 replays), once launched as usual and once with programmatic dependent launch.
+// Calls stand in one CUDA graph that walks through inputs larger than L2 together, round and round; prints a JSON list,
+// times in microseconds a call (median of 15 replays): launched as usual, with programmatic dependent launch, and with
+// boxes of B asked for before the last call has ended, too (early).
 #include <cuda.h>
 #include <cuda_runtime.h>
 
@@ -26,6 +27,9 @@ namespace ptx = deep_gemm::ptx;
 constexpr int kThreads = 256;
 constexpr std::size_t kRotatedBytes = 180u << 20;  // three times L2
 constexpr int kReplays = 15;
+constexpr std::size_t kCalls = 80;  // of a graph, at least: its launch costs several microseconds
+
+enum class Launch { kUsual, kDependent, kEarly };
 
 struct Arguments {
   TensorMap a;
@@ -34,6 +38,7 @@ struct Arguments {
   std::uint32_t steps;      // of k
   std::uint32_t boxes;      // of all tiles of B
   std::uint32_t d_vectors;  // of 16 bytes
+  std::uint32_t early;      // boxes of B that are loaded before the last call has ended, in each block
 };
 
 template <int kRows, int kColumns, int kStages>
@@ -41,6 +46,23 @@ struct Shared {
   alignas(1024) std::uint8_t a[kStages][kRows * kStepBytes];
   alignas(1024) std::uint8_t b[kStages][kColumns * kStepBytes];
   deep_gemm::PipelineBarriers<kStages> barriers;
+};
+
+template <int kRows, int kColumns, int kStages>
+struct Loader {
+  const Arguments& arguments;
+  Shared<kRows, kColumns, kStages>& shared;
+  using Place = deep_gemm::PipelinePlace<kStages>;
+
+  __device__ std::uint32_t k(std::uint32_t box) const { return box % arguments.steps * kStepBytes; }
+  __device__ void load_a(Place& place, std::uint32_t box) const {
+    ptx::load_box(shared.a[place.stage()], &arguments.a, place.arrived(), {k(box), 0, 0});
+  }
+  __device__ void load_b(Place& place, std::uint32_t box) const {
+    ptx::mbarrier_arrive_expect(place.arrived(), (kRows + kColumns) * kStepBytes);
+    ptx::load_box(shared.b[place.stage()], &arguments.b, place.arrived(),
+                  {k(box), box / arguments.steps * kColumns, 0});
+  }
 };
 
 // Each block takes an equal share of all (tile of B, k step), whatever the number of tiles.
@@ -54,17 +76,20 @@ __global__ void __launch_bounds__(kThreads, 1) stream(const __grid_constant__ Ar
   ptx::launch_dependents();
   if (threadIdx.x == 0) shared.barriers.init(1, 4);
   __syncthreads();
-  ptx::wait_for_dependencies();
   deep_gemm::PipelinePlace<kStages> place(shared.barriers);
   if (threadIdx.x == 128) {
+    const Loader<kRows, kColumns, kStages> loader{arguments, shared};
+    const std::uint32_t early = min(last, first + min(arguments.early, kStages));
+    deep_gemm::PipelinePlace<kStages> ahead = place;
+    for (std::uint32_t box = first; box < early; ++box, ahead.advance()) loader.load_b(ahead, box);
+    ptx::wait_for_dependencies();
     for (std::uint32_t box = first; box < last; ++box, place.advance()) {
-      const std::uint32_t k = box % arguments.steps * kStepBytes;
       place.wait_released();
-      ptx::mbarrier_arrive_expect(place.arrived(), (kRows + kColumns) * kStepBytes);
-      ptx::load_box(shared.a[place.stage()], &arguments.a, place.arrived(), {k, 0, 0});
-      ptx::load_box(shared.b[place.stage()], &arguments.b, place.arrived(), {k, box / arguments.steps * kColumns, 0});
+      if (box >= early) loader.load_b(place, box);
+      loader.load_a(place, box);
     }
   } else if (threadIdx.x < 128) {
+    ptx::wait_for_dependencies();
     std::uint32_t sum = 0;
     for (std::uint32_t box = first; box < last; ++box, place.advance()) {
       place.wait_arrived();
@@ -121,11 +146,12 @@ class Measured {
     cudaStreamDestroy(stream_);
   }
 
-  float microseconds(bool dependent) {
+  float microseconds(Launch how) {
     cudaGraph_t graph;
     cudaGraphExec_t replay;
     check(cudaStreamBeginCapture(stream_, cudaStreamCaptureModeGlobal), "capture");
-    for (Arguments& each : arguments_) launch(each, dependent);
+    const std::size_t calls = (kCalls + arguments_.size() - 1) / arguments_.size() * arguments_.size();
+    for (std::size_t i = 0; i < calls; ++i) launch(arguments_[i % arguments_.size()], how);
     check(cudaStreamEndCapture(stream_, &graph), "capture");
     check(cudaGraphInstantiate(&replay, graph, 0), "graph");
     cudaEvent_t start, end;
@@ -139,7 +165,7 @@ class Measured {
       check(cudaEventSynchronize(end), "replay");
       float milliseconds = 0;
       cudaEventElapsedTime(&milliseconds, start, end);
-      if (i > 0) times.push_back(milliseconds * 1e3f / static_cast<float>(arguments_.size()));
+      if (i > 0) times.push_back(milliseconds * 1e3f / static_cast<float>(calls));
     }
     std::sort(times.begin(), times.end());
     return times[kReplays / 2];
@@ -167,7 +193,8 @@ class Measured {
     arguments_.push_back(each);
   }
 
-  void launch(Arguments& each, bool dependent) {
+  void launch(Arguments& each, Launch how) {
+    each.early = how == Launch::kEarly ? kStages : 0;
     int blocks = 0;
     cudaDeviceGetAttribute(&blocks, cudaDevAttrMultiProcessorCount, 0);
     cudaLaunchConfig_t config{};
@@ -179,7 +206,7 @@ class Measured {
     attribute.id = cudaLaunchAttributeProgrammaticStreamSerialization;
     attribute.val.programmaticStreamSerializationAllowed = 1;
     config.attrs = &attribute;
-    config.numAttrs = dependent ? 1 : 0;
+    config.numAttrs = how == Launch::kUsual ? 0 : 1;
     void* parameters[] = {&each};
     check(cudaLaunchKernelExC(&config, reinterpret_cast<const void*>(stream<kRows, kColumns, kStages>), parameters),
           "launch");
@@ -195,10 +222,12 @@ class Measured {
 template <int kRows, int kColumns, int kStages>
 void measure(int n, int k, const char* separator) {
   Measured<kRows, kColumns, kStages> measured(n, k);
-  const float usual = measured.microseconds(false);
-  const float dependent = measured.microseconds(true);
-  std::printf("%s{\"m\": %d, \"n\": %d, \"k\": %d, \"tile_n\": %d, \"microseconds\": %.3f, \"microseconds_pdl\": %.3f}",
-              separator, kRows, n, k, kColumns, usual, dependent);
+  const float usual = measured.microseconds(Launch::kUsual);
+  const float dependent = measured.microseconds(Launch::kDependent);
+  const float early = measured.microseconds(Launch::kEarly);
+  std::printf("%s{\"m\": %d, \"n\": %d, \"k\": %d, \"tile_n\": %d, ", separator, kRows, n, k, kColumns);
+  std::printf("\"microseconds\": %.3f, \"microseconds_pdl\": %.3f, \"microseconds_early\": %.3f}", usual, dependent,
+              early);
 }
 
 }  // namespace

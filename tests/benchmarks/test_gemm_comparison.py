@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.gemm_comparison import record
+from benchmarks.gemm_comparison import record, timing
 from benchmarks.gemm_comparison.problems import PROBLEMS, Problem, masked_rows
 from benchmarks.gemm_comparison.record import Row
 from benchmarks.gemm_comparison.work import work_of
@@ -68,6 +68,20 @@ def test_the_best_peer_counts_and_pdl_is_apart() -> None:
     assert row(DECODE, **times).ratio == pytest.approx(10 / 8)
     assert math.isnan(row(DECODE, **times).ratio_pdl)
     assert row(DECODE, **times, ours_pdl=5.0).ratio_pdl == pytest.approx(7 / 5)
+    assert math.isnan(row(DECODE, **times, ours_pdl=5.0).ratio_early)
+    assert row(DECODE, **times, ours_early=4.0).ratio_early == pytest.approx(7 / 4)
+
+
+@pytest.mark.parametrize("problem", [DECODE, PREFILL], ids=["decode", "prefill"])
+def test_a_graph_is_long_beside_its_launch(problem: Problem) -> None:
+    """It walks through all sets, as often as it takes: else a large problem's few calls, or a small
+    one's short ones, would pay for the replay.
+    """
+    work = work_of(problem)
+    sets = timing.input_sets(work.bytes)
+    calls = timing.calls_of_a_graph(sets, work.floor)
+    assert calls % sets == 0
+    assert calls * work.floor >= timing.GRAPH_MICROSECONDS > (calls - sets) * work.floor
 
 
 def test_means_are_of_families_and_of_decode() -> None:

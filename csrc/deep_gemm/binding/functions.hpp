@@ -11,9 +11,11 @@ PyObject* raise(const Status& status);
 
 PyObject* py_fp8_gemm_nt(PyObject*, PyObject* const* arguments, Py_ssize_t count);
 PyObject* py_fp8_gemm_nt_row_scales(PyObject*, PyObject* const* arguments, Py_ssize_t count);
-PyObject* py_fp8_gemm_nt_grouped(PyObject*, PyObject* const* arguments, Py_ssize_t count);
+PyObject* py_m_grouped_fp8_gemm_nt_contiguous(PyObject*, PyObject* const* arguments, Py_ssize_t count);
+PyObject* py_m_grouped_fp8_gemm_nt_masked(PyObject*, PyObject* const* arguments, Py_ssize_t count);
 PyObject* py_bf16_gemm_nt(PyObject*, PyObject* const* arguments, Py_ssize_t count);
-PyObject* py_bf16_gemm_nt_grouped(PyObject*, PyObject* const* arguments, Py_ssize_t count);
+PyObject* py_m_grouped_bf16_gemm_nt_contiguous(PyObject*, PyObject* const* arguments, Py_ssize_t count);
+PyObject* py_m_grouped_bf16_gemm_nt_masked(PyObject*, PyObject* const* arguments, Py_ssize_t count);
 PyObject* py_fp8_gemm_nt_k_grouped(PyObject*, PyObject* const* arguments, Py_ssize_t count);
 PyObject* py_bf16_gemm_nt_k_grouped(PyObject*, PyObject* const* arguments, Py_ssize_t count);
 

@@ -1,6 +1,5 @@
 // The GEMMs, from Python.
 #include <cstddef>
-#include <utility>
 
 #include "binding/functions.hpp"
 
@@ -13,23 +12,29 @@ bool expect_count(const char* function, Py_ssize_t got, Py_ssize_t expected) {
   return false;
 }
 
-// One operand: its name in messages, where its view goes, and whether None may stand for it.
+enum class Role { kTensor, kOptional, kMnMajor };
+
+// One operand: its name in messages, where its view goes, and whether None or a copy may stand for it.
 struct Place {
   const char* name;
   TensorView* view;
-  bool optional = false;
+  Role role = Role::kTensor;
 };
 
 // Arguments that keep the memory of their tensors for the length of a call.
 class Tensors {
  public:
-  // Reads as many arguments as there are places; the first is `a`, whose device and stream the call has.
+  // Reads as many arguments as there are places; the first is `a`, whose device and stream the call has. `copy` is for
+  // scale factors of rows, see TensorArgument.
   template <std::size_t kCount>
-  bool read(PyObject* const* arguments, const Place (&places)[kCount]) {
+  bool read(PyObject* const* arguments, PyObject* copy, const Place (&places)[kCount]) {
     static_assert(kCount <= kMost);
     for (std::size_t i = 0; i < kCount; ++i) {
-      if (places[i].optional && arguments[i] == Py_None) continue;
-      if (!tensors_[i].read(arguments[i], places[i].name, *places[i].view)) return false;
+      const auto& [name, view, role] = places[i];
+      if (role == Role::kOptional && arguments[i] == Py_None) continue;
+      if (role == Role::kMnMajor ? !tensors_[i].read_mn_major(arguments[i], name, copy, *view)
+                                 : !tensors_[i].read(arguments[i], name, *view))
+        return false;
     }
     return places[0].view->device_kind != DeviceKind::kCuda || tensors_[0].current_stream(&stream_);
   }
@@ -53,62 +58,86 @@ PyObject* call(bool (*function)(const Operands*, void*, Status*), const Operands
   Py_RETURN_NONE;
 }
 
-// A, B, their scale factors, D and C, one after the other.
+// Arguments that read_operands takes.
+Py_ssize_t operand_count(Scales scales) { return scales == Scales::kNone ? 4 : 7; }
+
+// A, B, D and `last`, one after the other; of e4m3 scale factors behind A and B, and what copies them at the end.
 template <typename Operands>
-bool read_scaled(Tensors& tensors, PyObject* const* arguments, Operands& operands) {
-  return tensors.read(arguments, {{"a", &operands.a},
-                                  {"scale_a", &operands.scale_a},
-                                  {"b", &operands.b},
-                                  {"scale_b", &operands.scale_b},
-                                  {"d", &operands.d},
-                                  {"c", &operands.c, true}});
+bool read_operands(Tensors& tensors, PyObject* const* arguments, Operands& operands, const Place& last) {
+  if (operands.scales == Scales::kNone)
+    return tensors.read(arguments, nullptr, {{"a", &operands.a}, {"b", &operands.b}, {"d", &operands.d}, last});
+  return tensors.read(
+      arguments, arguments[6],
+      {{"a", &operands.a},
+       {"scale_a", &operands.scale_a, Role::kMnMajor},
+       {"b", &operands.b},
+       {"scale_b", &operands.scale_b, operands.scales == Scales::kRows ? Role::kMnMajor : Role::kTensor},
+       {"d", &operands.d},
+       last});
 }
 
-// The same without scale factors.
+// C, the last one of the tensors.
 template <typename Operands>
-bool read_plain(Tensors& tensors, PyObject* const* arguments, Operands& operands) {
-  return tensors.read(arguments,
-                      {{"a", &operands.a}, {"b", &operands.b}, {"d", &operands.d}, {"c", &operands.c, true}});
+bool read_with_c(Tensors& tensors, PyObject* const* arguments, Operands& operands) {
+  operands.has_c = arguments[operands.scales == Scales::kNone ? 3 : 5] != Py_None;
+  return read_operands(tensors, arguments, operands, {"c", &operands.c, Role::kOptional});
 }
 
-PyObject* fp8_gemm(const char* function, Scales scales, PyObject* const* arguments, Py_ssize_t count) {
-  if (!expect_count(function, count, 6)) return nullptr;
+PyObject* dense(const char* function, Scales scales, PyObject* const* arguments, Py_ssize_t count) {
+  if (!expect_count(function, count, operand_count(scales))) return nullptr;
   GemmOperands operands;
   operands.function = function;
   operands.scales = scales;
-  operands.has_c = arguments[5] != Py_None;
   Tensors tensors;
-  if (!read_scaled(tensors, arguments, operands)) return nullptr;
+  if (!read_with_c(tensors, arguments, operands)) return nullptr;
   return call(deep_gemm_gemm, operands, tensors.stream());
 }
 
-// The name of the function that the user called; it lives as long as the argument does.
-bool read_function(PyObject* object, const char*& function) {
-  function = PyUnicode_AsUTF8AndSize(object, nullptr);
-  return function != nullptr;
+// How many rows the caller expects a group to have.
+bool read_hint(PyObject* object, const char* name, std::int64_t& hint) {
+  hint = PyLong_AsLongLong(object);
+  if (hint == -1 && PyErr_Occurred() != nullptr) return false;
+  if (hint < 1) PyErr_Format(PyExc_ValueError, "%s: expected at least 1, got %S", name, object);
+  return hint >= 1;
 }
 
-bool read_grouping(PyObject* object, Grouping& grouping) {
-  static constexpr std::pair<const char*, Grouping> kNames[] = {
-      {"contiguous", Grouping::kContiguous}, {"psum", Grouping::kPsum}, {"masked", Grouping::kMasked}};
-  for (const auto& [name, value] : kNames)
-    if (PyUnicode_Check(object) && PyUnicode_CompareWithASCIIString(object, name) == 0) {
-      grouping = value;
-      return true;
-    }
-  PyErr_Format(PyExc_ValueError, "grouping: expected contiguous, psum or masked, got %R", object);
+// Whether grouped_layout holds the ends of groups, and the hint that goes with them, or None.
+bool read_contiguous(PyObject* use_psum_layout, PyObject* expected_m, GemmOperands& operands) {
+  const int psum = PyObject_IsTrue(use_psum_layout);
+  if (psum < 0) return false;
+  operands.grouping = psum == 1 ? Grouping::kPsum : Grouping::kContiguous;
+  if (expected_m == Py_None) return true;
+  constexpr const char* kName = "expected_m_for_psum_layout";
+  if (psum == 1) return read_hint(expected_m, kName, operands.expected_m);
+  PyErr_Format(PyExc_ValueError, "%s: expected None without use_psum_layout, got %S", kName, expected_m);
   return false;
 }
 
-// The three arguments that stand before a grouped GEMM's tensors.
-bool read_steering(PyObject* const* arguments, GemmOperands& operands) {
-  if (!read_function(arguments[0], operands.function) || !read_grouping(arguments[1], operands.grouping)) return false;
-  operands.expected_m = PyLong_AsLongLong(arguments[2]);
-  return operands.expected_m != -1 || PyErr_Occurred() == nullptr;
+PyObject* contiguous(const char* function, Scales scales, PyObject* const* arguments, Py_ssize_t count) {
+  const Py_ssize_t before = operand_count(scales);
+  if (!expect_count(function, count, before + 2)) return nullptr;
+  GemmOperands operands;
+  operands.function = function;
+  operands.scales = scales;
+  Tensors tensors;
+  if (!read_contiguous(arguments[before], arguments[before + 1], operands) ||
+      !read_operands(tensors, arguments, operands, {"grouped_layout", &operands.layout}))
+    return nullptr;
+  return call(deep_gemm_gemm, operands, tensors.stream());
 }
 
-const char* layout_name(const GemmOperands& operands) {
-  return operands.grouping == Grouping::kMasked ? "masked_m" : "grouped_layout";
+PyObject* masked(const char* function, Scales scales, PyObject* const* arguments, Py_ssize_t count) {
+  const Py_ssize_t before = operand_count(scales);
+  if (!expect_count(function, count, before + 1)) return nullptr;
+  GemmOperands operands;
+  operands.function = function;
+  operands.scales = scales;
+  operands.grouping = Grouping::kMasked;
+  Tensors tensors;
+  if (!read_hint(arguments[before], "expected_m", operands.expected_m) ||
+      !read_operands(tensors, arguments, operands, {"masked_m", &operands.layout}))
+    return nullptr;
+  return call(deep_gemm_gemm, operands, tensors.stream());
 }
 
 constexpr int kMaxGroups = 1024;
@@ -130,77 +159,61 @@ bool read_ks(PyObject* object, std::int64_t (&ks)[kMaxGroups], std::int64_t& cou
   return true;
 }
 
+// The name of the function that the user called; it lives as long as the argument does.
+bool read_function(PyObject* object, const char*& function) {
+  function = PyUnicode_AsUTF8AndSize(object, nullptr);
+  return function != nullptr;
+}
+
+PyObject* k_grouped(const char* binding, Scales scales, PyObject* const* arguments, Py_ssize_t count) {
+  if (!expect_count(binding, count, 2 + operand_count(scales))) return nullptr;
+  KGroupedOperands operands{};
+  operands.scales = scales;
+  std::int64_t ks[kMaxGroups];
+  operands.ks = ks;
+  Tensors tensors;
+  if (!read_function(arguments[0], operands.function) || !read_ks(arguments[1], ks, operands.count) ||
+      !read_with_c(tensors, arguments + 2, operands))
+    return nullptr;
+  return call(deep_gemm_k_grouped_gemm, operands, tensors.stream());
+}
+
 }  // namespace
 
 PyObject* py_fp8_gemm_nt(PyObject*, PyObject* const* arguments, Py_ssize_t count) {
-  return fp8_gemm("fp8_gemm_nt", Scales::kBlocks, arguments, count);
+  return dense("fp8_gemm_nt", Scales::kBlocks, arguments, count);
 }
 
 PyObject* py_fp8_gemm_nt_row_scales(PyObject*, PyObject* const* arguments, Py_ssize_t count) {
-  return fp8_gemm("fp8_gemm_nt", Scales::kRows, arguments, count);
-}
-
-PyObject* py_fp8_gemm_nt_grouped(PyObject*, PyObject* const* arguments, Py_ssize_t count) {
-  GemmOperands operands;
-  operands.scales = Scales::kBlocks;
-  Tensors tensors;
-  if (!expect_count("fp8_gemm_nt_grouped", count, 9) || !read_steering(arguments, operands) ||
-      !tensors.read(arguments + 3, {{"a", &operands.a},
-                                    {"scale_a", &operands.scale_a},
-                                    {"b", &operands.b},
-                                    {"scale_b", &operands.scale_b},
-                                    {"d", &operands.d},
-                                    {layout_name(operands), &operands.layout}}))
-    return nullptr;
-  return call(deep_gemm_gemm, operands, tensors.stream());
+  return dense("fp8_gemm_nt", Scales::kRows, arguments, count);
 }
 
 PyObject* py_bf16_gemm_nt(PyObject*, PyObject* const* arguments, Py_ssize_t count) {
-  if (!expect_count("bf16_gemm_nt", count, 4)) return nullptr;
-  GemmOperands operands;
-  operands.function = "bf16_gemm_nt";
-  operands.has_c = arguments[3] != Py_None;
-  Tensors tensors;
-  if (!read_plain(tensors, arguments, operands)) return nullptr;
-  return call(deep_gemm_gemm, operands, tensors.stream());
+  return dense("bf16_gemm_nt", Scales::kNone, arguments, count);
 }
 
-PyObject* py_bf16_gemm_nt_grouped(PyObject*, PyObject* const* arguments, Py_ssize_t count) {
-  GemmOperands operands;
-  Tensors tensors;
-  if (!expect_count("bf16_gemm_nt_grouped", count, 7) || !read_steering(arguments, operands) ||
-      !tensors.read(
-          arguments + 3,
-          {{"a", &operands.a}, {"b", &operands.b}, {"d", &operands.d}, {layout_name(operands), &operands.layout}}))
-    return nullptr;
-  return call(deep_gemm_gemm, operands, tensors.stream());
+PyObject* py_m_grouped_fp8_gemm_nt_contiguous(PyObject*, PyObject* const* arguments, Py_ssize_t count) {
+  return contiguous("m_grouped_fp8_gemm_nt_contiguous", Scales::kBlocks, arguments, count);
+}
+
+PyObject* py_m_grouped_fp8_gemm_nt_masked(PyObject*, PyObject* const* arguments, Py_ssize_t count) {
+  return masked("m_grouped_fp8_gemm_nt_masked", Scales::kBlocks, arguments, count);
+}
+
+PyObject* py_m_grouped_bf16_gemm_nt_contiguous(PyObject*, PyObject* const* arguments, Py_ssize_t count) {
+  return contiguous("m_grouped_bf16_gemm_nt_contiguous", Scales::kNone, arguments, count);
+}
+
+PyObject* py_m_grouped_bf16_gemm_nt_masked(PyObject*, PyObject* const* arguments, Py_ssize_t count) {
+  return masked("m_grouped_bf16_gemm_nt_masked", Scales::kNone, arguments, count);
 }
 
 PyObject* py_fp8_gemm_nt_k_grouped(PyObject*, PyObject* const* arguments, Py_ssize_t count) {
-  if (!expect_count("fp8_gemm_nt_k_grouped", count, 8)) return nullptr;
-  KGroupedOperands operands{};
-  operands.scales = Scales::kRows;
-  operands.has_c = arguments[7] != Py_None;
-  std::int64_t ks[kMaxGroups];
-  operands.ks = ks;
-  Tensors tensors;
-  if (!read_function(arguments[0], operands.function) || !read_ks(arguments[1], ks, operands.count) ||
-      !read_scaled(tensors, arguments + 2, operands))
-    return nullptr;
-  return call(deep_gemm_k_grouped_gemm, operands, tensors.stream());
+  return k_grouped("fp8_gemm_nt_k_grouped", Scales::kRows, arguments, count);
 }
 
 PyObject* py_bf16_gemm_nt_k_grouped(PyObject*, PyObject* const* arguments, Py_ssize_t count) {
-  if (!expect_count("bf16_gemm_nt_k_grouped", count, 6)) return nullptr;
-  KGroupedOperands operands{};
-  operands.has_c = arguments[5] != Py_None;
-  std::int64_t ks[kMaxGroups];
-  operands.ks = ks;
-  Tensors tensors;
-  if (!read_function(arguments[0], operands.function) || !read_ks(arguments[1], ks, operands.count) ||
-      !read_plain(tensors, arguments + 2, operands))
-    return nullptr;
-  return call(deep_gemm_k_grouped_gemm, operands, tensors.stream());
+  return k_grouped("bf16_gemm_nt_k_grouped", Scales::kNone, arguments, count);
 }
 
 }  // namespace deep_gemm

@@ -21,18 +21,23 @@ PyCFunction fast(PyObject* (*function)(PyObject*, PyObject* const*, Py_ssize_t))
 
 PyMethodDef methods[] = {
     {"fp8_gemm_nt", fast(py_fp8_gemm_nt), METH_FASTCALL,
-     "fp8_gemm_nt(a, scale_a, b, scale_b, d, c): launch d = c + (a * scale_a) @ (b * scale_b).T; c may be None."},
+     "fp8_gemm_nt(a, scale_a, b, scale_b, d, c, copy): launch d = c + (a * scale_a) @ (b * scale_b).T; c may be None. "
+     "copy(scale) stands for scale factors of rows that no bulk copy can read; None: they are refused."},
     {"fp8_gemm_nt_row_scales", fast(py_fp8_gemm_nt_row_scales), METH_FASTCALL,
-     "fp8_gemm_nt_row_scales(a, scale_a, b, scale_b, d, c): the same, scale_b for each row of b; d is f32."},
-    {"fp8_gemm_nt_grouped", fast(py_fp8_gemm_nt_grouped), METH_FASTCALL,
-     "fp8_gemm_nt_grouped(function, grouping, expected_m, a, scale_a, b, scale_b, d, layout): b of each group of "
-     "rows; grouping is contiguous, psum or masked, expected_m a hint or 0."},
+     "fp8_gemm_nt_row_scales(a, scale_a, b, scale_b, d, c, copy): the same, scale_b for each row of b; d is f32."},
+    {"m_grouped_fp8_gemm_nt_contiguous", fast(py_m_grouped_fp8_gemm_nt_contiguous), METH_FASTCALL,
+     "m_grouped_fp8_gemm_nt_contiguous(a, scale_a, b, scale_b, d, grouped_layout, copy, use_psum_layout, expected_m): "
+     "b of each group of rows; expected_m is a hint or None."},
+    {"m_grouped_fp8_gemm_nt_masked", fast(py_m_grouped_fp8_gemm_nt_masked), METH_FASTCALL,
+     "m_grouped_fp8_gemm_nt_masked(a, scale_a, b, scale_b, d, masked_m, copy, expected_m): rows of each group."},
     {"bf16_gemm_nt", fast(py_bf16_gemm_nt), METH_FASTCALL,
      "bf16_gemm_nt(a, b, d, c): launch d = c + a @ b.T; rows or columns of a and b are dense."},
-    {"bf16_gemm_nt_grouped", fast(py_bf16_gemm_nt_grouped), METH_FASTCALL,
-     "bf16_gemm_nt_grouped(function, grouping, expected_m, a, b, d, layout): as fp8_gemm_nt_grouped."},
+    {"m_grouped_bf16_gemm_nt_contiguous", fast(py_m_grouped_bf16_gemm_nt_contiguous), METH_FASTCALL,
+     "m_grouped_bf16_gemm_nt_contiguous(a, b, d, grouped_layout, use_psum_layout, expected_m): as the FP8 one."},
+    {"m_grouped_bf16_gemm_nt_masked", fast(py_m_grouped_bf16_gemm_nt_masked), METH_FASTCALL,
+     "m_grouped_bf16_gemm_nt_masked(a, b, d, masked_m, expected_m): as the FP8 one."},
     {"fp8_gemm_nt_k_grouped", fast(py_fp8_gemm_nt_k_grouped), METH_FASTCALL,
-     "fp8_gemm_nt_k_grouped(function, ks, a, scale_a, b, scale_b, d, c): a launch for each group of k."},
+     "fp8_gemm_nt_k_grouped(function, ks, a, scale_a, b, scale_b, d, c, copy): a launch for each group of k."},
     {"bf16_gemm_nt_k_grouped", fast(py_bf16_gemm_nt_k_grouped), METH_FASTCALL,
      "bf16_gemm_nt_k_grouped(function, ks, a, b, d, c): the same."},
     {"configs", py_configs, METH_NOARGS, "configs(): the compiled configurations, a dict each."},

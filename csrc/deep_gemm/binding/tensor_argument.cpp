@@ -17,12 +17,18 @@ ElementType element_type(const dlpack::DataType& type) {
   return ElementType::kOther;
 }
 
-// The type's exchange API, or null where it has none. The GIL guards the one remembered answer: in practice all
-// tensors of a process are of one type, which is kept alive so that its address can't come to mean another.
+// The type's exchange API, or null where it has none. The GIL guards the remembered answers: tensors of a process are
+// of few types (torch's weights of another than the rest), which are kept alive so that an address can't come to mean
+// another.
 const dlpack::ExchangeApi* exchange_api(PyTypeObject* type) {
-  static PyTypeObject* known_type = nullptr;
-  static const dlpack::ExchangeApi* known_api = nullptr;
-  if (type == known_type) return known_api;
+  struct Known {
+    PyTypeObject* type;
+    const dlpack::ExchangeApi* api;
+  };
+  static Known known[4] = {};
+  static unsigned oldest = 0;
+  for (const Known& each : known)
+    if (each.type == type) return each.api;
   const dlpack::ExchangeApi* api = nullptr;
   PyObject* capsule = PyObject_GetAttrString(reinterpret_cast<PyObject*>(type), "__dlpack_c_exchange_api__");
   if (capsule != nullptr && PyCapsule_IsValid(capsule, dlpack::kExchangeCapsule)) {
@@ -31,10 +37,11 @@ const dlpack::ExchangeApi* exchange_api(PyTypeObject* type) {
   }
   PyErr_Clear();
   Py_XDECREF(capsule);
+  Known& place = known[oldest++ % 4];
+  PyTypeObject* forgotten = place.type;
   Py_INCREF(type);
-  Py_XDECREF(known_type);
-  known_type = type;
-  known_api = api;
+  place = {type, api};
+  Py_XDECREF(forgotten);
   return api;
 }
 
@@ -93,6 +100,14 @@ bool TensorArgument::read(PyObject* object, const char* name, TensorView& view) 
   return true;
 }
 
+bool TensorArgument::read_mn_major(PyObject* object, const char* name, PyObject* copy, TensorView& view) {
+  if (!read(object, name, view)) return false;
+  const bool scales = view.type == ElementType::kF32 && (view.rank == 2 || view.rank == 3);
+  if (!scales || (is_mn_major(view) && is_aligned(view, kAlignmentBytes)) || copy == Py_None) return true;
+  copied_ = PyObject_CallFunctionObjArgs(copy, object, nullptr);
+  return copied_ != nullptr && read(copied_, name, view);
+}
+
 bool TensorArgument::read_by_protocol(PyObject* object, const char* name) {
   PyObject* device = PyObject_CallMethod(object, "__dlpack_device__", nullptr);
   if (device == nullptr) {
@@ -107,6 +122,7 @@ bool TensorArgument::read_by_protocol(PyObject* object, const char* name) {
   PyObject* method = PyObject_GetAttrString(object, "__dlpack__");
   PyObject* none = PyTuple_New(0);
   PyObject* options = device_type == dlpack::kCuda ? Py_BuildValue("{s:i}", "stream", kLegacyStream) : nullptr;
+  Py_CLEAR(capsule_);
   if (method != nullptr && none != nullptr) capsule_ = PyObject_Call(method, none, options);
   Py_XDECREF(options);
   Py_XDECREF(none);

@@ -5,12 +5,9 @@
 namespace deep_gemm {
 namespace {
 
-constexpr std::int64_t kAlignmentBytes = 16;
-
 MapRequest operand_map(const TensorView& tensor, bool rows_dense, int tile_rows, const KernelConfig& config) {
   const Dense dense = rows_dense ? Dense::kRows : Dense::kColumns;
   MapRequest request{};
-  request.name = tensor.name;
   request.data = tensor.data;
   request.type = config.fp8() ? CU_TENSOR_MAP_DATA_TYPE_UINT8 : CU_TENSOR_MAP_DATA_TYPE_BFLOAT16;
   request.element_bytes = config.operand_bytes();
@@ -27,7 +24,6 @@ MapRequest operand_map(const TensorView& tensor, bool rows_dense, int tile_rows,
 // A line of the map is one k step.
 MapRequest scale_map(const TensorView& scale, int box) {
   MapRequest request{};
-  request.name = scale.name;
   request.data = scale.data;
   request.type = CU_TENSOR_MAP_DATA_TYPE_FLOAT32;
   request.element_bytes = 4;
@@ -43,7 +39,6 @@ MapRequest scale_map(const TensorView& scale, int box) {
 
 MapRequest output_map(const TensorView& d, const KernelConfig& config) {
   MapRequest request{};
-  request.name = d.name;
   request.data = d.data;
   request.type = d.type == ElementType::kBf16 ? CU_TENSOR_MAP_DATA_TYPE_BFLOAT16 : CU_TENSOR_MAP_DATA_TYPE_FLOAT32;
   request.element_bytes = config.output_bytes;
@@ -62,16 +57,18 @@ ScaleMatrices scale_matrices(const TensorView& scale) {
   return {static_cast<const float*>(scale.data), groups(scale) < 2 ? 0 : scale.strides[0], strides[0], strides[1]};
 }
 
-bool encode_operands(const Driver& driver, const GemmOperands& operands, const KernelConfig& config,
-                     GemmArguments& arguments, Status& status) {
-  const MapRequest a = operand_map(operands.a, config.a_mn_major(), config.tile_m, config);
-  const MapRequest b = operand_map(operands.b, config.b_mn_major(), config.tile_n, config);
-  if (!encode_tensor_map(driver, a, arguments.a, status) || !encode_tensor_map(driver, b, arguments.b, status))
+bool write_operands(const Driver& driver, const GemmOperands& operands, const KernelConfig& config,
+                    GemmArguments& arguments, Status& status) {
+  const auto write = [&](const TensorView& tensor, const MapRequest& request, TensorMap& map) {
+    return write_tensor_map(driver, tensor.name, request, map, status);
+  };
+  if (!write(operands.a, operand_map(operands.a, config.a_mn_major(), config.tile_m, config), arguments.a) ||
+      !write(operands.b, operand_map(operands.b, config.b_mn_major(), config.tile_n, config), arguments.b))
     return false;
   if (!config.fp8()) return true;
-  if (!encode_tensor_map(driver, scale_map(operands.scale_a, config.tile_m), arguments.scale_a, status)) return false;
+  if (!write(operands.scale_a, scale_map(operands.scale_a, config.tile_m), arguments.scale_a)) return false;
   return !config.row_scales() ||
-         encode_tensor_map(driver, scale_map(operands.scale_b, config.tile_n), arguments.scale_b_map, status);
+         write(operands.scale_b, scale_map(operands.scale_b, config.tile_n), arguments.scale_b_map);
 }
 
 }  // namespace
@@ -87,7 +84,7 @@ bool make_arguments(const Driver& driver, const GemmOperands& operands, const Ke
   arguments.m = static_cast<std::uint32_t>(problem.m);
   arguments.n = static_cast<std::uint32_t>(problem.n);
   arguments.k_steps = static_cast<std::uint32_t>((problem.k + config.tile_k() - 1) / config.tile_k());
-  arguments.store_rows_unaligned = reinterpret_cast<std::uintptr_t>(operands.d.data) % kAlignmentBytes != 0 ||
+  arguments.store_rows_unaligned = !is_aligned(operands.d, kAlignmentBytes) ||
                                    (arguments.d_stride * config.output_bytes) % kAlignmentBytes != 0 ||
                                    (arguments.d_group_stride * config.output_bytes) % kAlignmentBytes != 0;
   // Where k is split, waiting for A with full stages costs more than it brings (docs/kernels.md).
@@ -97,11 +94,10 @@ bool make_arguments(const Driver& driver, const GemmOperands& operands, const Ke
   if (problem.grouping != Grouping::kNone)
     arguments.groups = {static_cast<const std::int32_t*>(operands.layout.data), problem.grouping,
                         static_cast<std::uint32_t>(problem.groups), static_cast<std::uint32_t>(problem.alignment)};
-  arguments.schedule = schedule_of(config, problem);
   // With k = 0 no operand is read and there is nothing that a map could describe.
-  if (problem.k > 0 && !encode_operands(driver, operands, config, arguments, status)) return false;
+  if (problem.k > 0 && !write_operands(driver, operands, config, arguments, status)) return false;
   return arguments.store_rows_unaligned ||
-         encode_tensor_map(driver, output_map(operands.d, config), arguments.d, status);
+         write_tensor_map(driver, operands.d.name, output_map(operands.d, config), arguments.d, status);
 }
 
 }  // namespace deep_gemm

@@ -1,4 +1,4 @@
-// What a kernel is launched with: tensor maps, strides and the schedule of checked operands.
+// What a kernel is launched with: tensor maps and strides of checked operands.
 #pragma once
 
 #include "host/operands.hpp"
@@ -6,7 +6,7 @@
 
 namespace deep_gemm {
 
-// Fills `arguments`; fails only where the driver does.
+// Fills `arguments` but for the schedule; fails only where the driver does.
 bool make_arguments(const Driver& driver, const GemmOperands& operands, const KernelConfig& config,
                     const Problem& problem, GemmArguments& arguments, Status& status);
 

@@ -14,26 +14,43 @@ KernelSlot& slot_of(std::size_t index) {
   return slots[index];
 }
 
+// How a problem is computed: what of a launch its operands' addresses don't change.
+struct Plan {
+  std::size_t index;  // of the configuration; config_count(): none suits
+  unsigned blocks;
+  unsigned shared_bytes;
+  TileSchedule schedule;
+};
+
 // Persistent blocks, at most one on each multiprocessor nor more than there can be tiles; with a split one cluster for
 // each tile.
-unsigned blocks_of(const KernelConfig& config, const GemmArguments& arguments, int multiprocessors) {
-  const std::uint64_t tiles = arguments.schedule.tiles();
+unsigned blocks_of(const KernelConfig& config, const Problem& problem, const TileSchedule& schedule,
+                   int multiprocessors) {
+  const std::uint64_t tiles = schedule.tiles();
   if (config.split_k > 1) return static_cast<unsigned>(tiles) * static_cast<unsigned>(config.split_k);
-  const bool masked = arguments.groups.grouping == Grouping::kMasked;
-  return static_cast<unsigned>(
-      std::min(masked ? tiles * arguments.groups.count : tiles, static_cast<std::uint64_t>(multiprocessors)));
+  const bool masked = problem.grouping == Grouping::kMasked;
+  return static_cast<unsigned>(std::min(masked ? tiles * static_cast<std::uint64_t>(problem.groups) : tiles,
+                                        static_cast<std::uint64_t>(multiprocessors)));
 }
 
-bool launch(const Driver& driver, CUfunction function, const KernelConfig& config, unsigned blocks, void* stream,
+Plan plan_with(std::size_t index, const Problem& problem, int multiprocessors) {
+  if (index == config_count()) return {index, 0, 0, {}};
+  const KernelConfig& config = config_at(index).config;
+  const TileSchedule schedule = schedule_of(config, problem);
+  return {index, blocks_of(config, problem, schedule, multiprocessors), static_cast<unsigned>(config.shared_bytes()),
+          schedule};
+}
+
+bool launch(const Driver& driver, CUfunction function, const KernelConfig& config, const Plan& plan, void* stream,
             const char* name, GemmArguments& arguments, Status& status) {
   CUlaunchConfig launch_config{};
-  launch_config.gridDimX = blocks;
+  launch_config.gridDimX = plan.blocks;
   launch_config.gridDimY = 1;
   launch_config.gridDimZ = 1;
   launch_config.blockDimX = static_cast<unsigned>(config.threads());
   launch_config.blockDimY = 1;
   launch_config.blockDimZ = 1;
-  launch_config.sharedMemBytes = static_cast<unsigned>(config.shared_bytes());
+  launch_config.sharedMemBytes = plan.shared_bytes;
   launch_config.hStream = static_cast<CUstream>(stream);
   CUlaunchAttribute attributes[2] = {};
   launch_config.attrs = attributes;
@@ -51,20 +68,20 @@ bool launch(const Driver& driver, CUfunction function, const KernelConfig& confi
   return driver.succeeded(driver.launch_kernel(&launch_config, function, parameters, nullptr), name, status);
 }
 
-// The choice for a problem, worked out once: layers ask for the same few again and again. A thread has its own.
-std::size_t remembered_choice(const Problem& problem, int multiprocessors) {
-  struct Choice {
+// The plan of a problem, worked out once: layers ask for the same few again and again. A thread has its own.
+const Plan& remembered_plan(const Problem& problem, int multiprocessors) {
+  struct Entry {
     Problem problem;
     int multiprocessors;  // 0: none is remembered here
-    std::size_t index;
+    Plan plan;
   };
-  constexpr std::size_t kChoices = 64;
-  thread_local Choice choices[kChoices] = {};
+  constexpr std::size_t kPlans = 64;
+  thread_local Entry entries[kPlans] = {};
   const std::size_t mixed = static_cast<std::size_t>(problem.m * 31 + problem.n * 7 + problem.k / 16 + problem.groups);
-  Choice& choice = choices[mixed % kChoices];
-  if (choice.multiprocessors != multiprocessors || choice.problem != problem)
-    choice = {problem, multiprocessors, choose_config(problem, multiprocessors)};
-  return choice.index;
+  Entry& entry = entries[mixed % kPlans];
+  if (entry.multiprocessors != multiprocessors || entry.problem != problem)
+    entry = {problem, multiprocessors, plan_with(choose_config(problem, multiprocessors), problem, multiprocessors)};
+  return entry.plan;
 }
 
 const char* output_name(int output_bytes) { return output_bytes == 2 ? "bfloat16" : "float32"; }
@@ -76,24 +93,24 @@ bool refuse_forced(const NamedConfig& forced, const Problem& problem, Status& st
                        problem.grouping == Grouping::kNone ? "" : ", or rows aligned for other tiles");
 }
 
-}  // namespace
-
-std::size_t config_for(const Problem& problem, int multiprocessors, Status& status) {
+// Fills `plan` for the problem, with the forced configuration where there is one.
+bool make_plan(const Problem& problem, int multiprocessors, Plan& plan, Status& status) {
   const int forced = Settings::get().forced_config.load(std::memory_order_relaxed);
   if (forced >= 0) {
     const NamedConfig& named = config_at(static_cast<std::size_t>(forced));
-    if (suits(named.config, problem)) return static_cast<std::size_t>(forced);
-    refuse_forced(named, problem, status);
-    return config_count();
+    if (!suits(named.config, problem)) return refuse_forced(named, problem, status);
+    plan = plan_with(static_cast<std::size_t>(forced), problem, multiprocessors);
+    return true;
   }
-  const std::size_t index = remembered_choice(problem, multiprocessors);
-  if (index == config_count())
-    status.refuse(
-        "alignment: expected a multiple of a tile's rows, %lld has none in the configurations of %s; "
-        "set_mk_alignment_for_contiguous_layout(128) fits all",
-        static_cast<long long>(problem.alignment), kind_name(problem.kind));
-  return index;
+  plan = remembered_plan(problem, multiprocessors);
+  if (plan.index != config_count()) return true;
+  return status.refuse(
+      "alignment: expected a multiple of a tile's rows, %lld has none in the configurations of %s; "
+      "set_mk_alignment_for_contiguous_layout(128) fits all",
+      static_cast<long long>(problem.alignment), kind_name(problem.kind));
 }
+
+}  // namespace
 
 bool launch_checked(const GemmOperands& operands, const Problem& problem, void* stream, Status& status) {
   if (problem.m == 0 || problem.n == 0) return true;
@@ -103,16 +120,16 @@ bool launch_checked(const GemmOperands& operands, const Problem& problem, void* 
   if (device == nullptr) return false;
   const int limit = Settings::get().multiprocessors.load(std::memory_order_relaxed);
   const int multiprocessors = limit > 0 ? std::min(limit, device->multiprocessors) : device->multiprocessors;
-  const std::size_t index = config_for(problem, multiprocessors, status);
-  if (index == config_count()) return false;
-  const NamedConfig& named = config_at(index);
+  Plan plan{};
+  if (!make_plan(problem, multiprocessors, plan, status)) return false;
+  const NamedConfig& named = config_at(plan.index);
   GemmArguments arguments{};
+  arguments.schedule = plan.schedule;
   if (!make_arguments(*driver, operands, named.config, problem, arguments, status)) return false;
   const ContextGuard guard(*driver, *device);
-  CUfunction function = slot_of(index).get(*driver, *device, named.cubin, "gemm", named.config.shared_bytes(), status);
+  CUfunction function = slot_of(plan.index).get(*driver, *device, named.cubin, "gemm", plan.shared_bytes, status);
   if (function == nullptr) return false;
-  return launch(*driver, function, named.config, blocks_of(named.config, arguments, multiprocessors), stream,
-                operands.function, arguments, status);
+  return launch(*driver, function, named.config, plan, stream, operands.function, arguments, status);
 }
 
 bool gemm(const GemmOperands& operands, void* stream, Status& status) {

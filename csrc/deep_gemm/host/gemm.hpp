@@ -11,7 +11,4 @@ bool gemm(const GemmOperands& operands, void* stream, Status& status);
 // The same of operands that were checked already.
 bool launch_checked(const GemmOperands& operands, const Problem& problem, void* stream, Status& status);
 
-// The configuration for the problem, or the forced one; config_count() where it says why there is none.
-std::size_t config_for(const Problem& problem, int multiprocessors, Status& status);
-
 }  // namespace deep_gemm

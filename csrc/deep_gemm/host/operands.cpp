@@ -9,8 +9,6 @@
 namespace deep_gemm {
 namespace {
 
-constexpr std::int64_t kAlignmentBytes = 16;
-
 std::int64_t scale_columns(std::int64_t extent) { return (extent + kScaleGranularity - 1) / kScaleGranularity; }
 
 bool check_strides(const TensorView& tensor, Dense dense, Status& status) {
@@ -172,16 +170,10 @@ Dense dense_of(const TensorView& operand) {
 }
 
 bool expect_mn_major(const TensorView& scale, Status& status) {
-  const std::int64_t extent = rows(scale);
-  if (extent == 0) return true;
-  const std::int64_t* strides = scale.strides + scale.rank - 2;
-  const bool dense = extent < 2 || strides[0] == 1;
-  const bool aligned = columns(scale) < 2 || (strides[1] % 4 == 0 && strides[1] >= extent);
-  const bool groups_aligned = groups(scale) < 2 || scale.strides[0] % 4 == 0;
-  if (dense && aligned && groups_aligned) return true;
+  if (is_mn_major(scale)) return true;
   return status.refuse("%s: expected MN-major, strides (%s1, a multiple of 4 >= %" PRId64
                        "), got %s; get_mn_major_tma_aligned_tensor makes it so",
-                       scale.name, scale.rank == 3 ? "a multiple of 4, " : "", extent,
+                       scale.name, scale.rank == 3 ? "a multiple of 4, " : "", rows(scale),
                        numbers_text(scale.strides, scale.rank).text);
 }
 

@@ -10,17 +10,21 @@ namespace deep_gemm {
 
 // Dimensions from the innermost on: elements of a line, lines, groups.
 struct MapRequest {
-  const char* name;  // the operand's name in messages
-  void* data;        // 16-byte aligned
+  void* data;  // 16-byte aligned
   CUtensorMapDataType type;
-  std::int64_t element_bytes;
+  int element_bytes;
   std::int64_t extents[3];
   std::int64_t line_stride;   // elements; times element_bytes a multiple of 16
   std::int64_t group_stride;  // the same
   int box_elements;           // times element_bytes is the swizzle's width, 32, 64 or 128 bytes; wider: no swizzle
   int box_lines;              // of one group
+
+  bool operator==(const MapRequest&) const = default;
 };
 
-bool encode_tensor_map(const Driver& driver, const MapRequest& request, TensorMap& map, Status& status);
+// Writes the map that is asked for; `name` is the operand's in messages. A map says no more than its request does, so
+// each thread remembers those that it asked the driver for last: weights and buffers come again and again.
+bool write_tensor_map(const Driver& driver, const char* name, const MapRequest& request, TensorMap& map,
+                      Status& status);
 
 }  // namespace deep_gemm

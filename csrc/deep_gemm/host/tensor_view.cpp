@@ -40,17 +40,6 @@ TypeText type_text(const TensorView& tensor) {
   return result;
 }
 
-std::int64_t element_bytes(ElementType type) {
-  switch (type) {
-    case ElementType::kE4m3:
-      return 1;
-    case ElementType::kBf16:
-      return 2;
-    default:
-      return 4;
-  }
-}
-
 bool expect_type(const TensorView& tensor, ElementType type, Status& status) {
   if (tensor.type == type) return true;
   return status.refuse("%s: expected %s, got %s", tensor.name, type_name(type), type_text(tensor).text);
@@ -100,8 +89,7 @@ bool expect_memory(const TensorView& tensor, Status& status) {
 }
 
 bool expect_aligned(const TensorView& tensor, std::int64_t alignment, Status& status) {
-  const auto address = reinterpret_cast<std::uintptr_t>(tensor.data);
-  if (address % static_cast<std::uintptr_t>(alignment) == 0) return true;
+  if (is_aligned(tensor, alignment)) return true;
   return status.refuse("%s: expected an address aligned to %lld bytes, got %p", tensor.name,
                        static_cast<long long>(alignment), tensor.data);
 }
@@ -127,23 +115,6 @@ bool is_dense(const TensorView& tensor, Dense dense) {
   const std::int64_t group = tensor.strides[0];
   return group >= (tensor.shape[outer] - 1) * line + length ||
          (group >= length && line >= (groups(tensor) - 1) * group + length);
-}
-
-std::int64_t groups(const TensorView& tensor) { return tensor.rank == 3 ? tensor.shape[0] : 1; }
-
-std::int64_t rows(const TensorView& tensor) { return tensor.shape[tensor.rank - 2]; }
-
-std::int64_t columns(const TensorView& tensor) { return tensor.shape[tensor.rank - 1]; }
-
-std::int64_t line_stride(const TensorView& tensor, Dense dense) {
-  const bool by_rows = dense == Dense::kColumns;
-  if ((by_rows ? rows(tensor) : columns(tensor)) < 2) return by_rows ? columns(tensor) : rows(tensor);
-  return tensor.strides[by_rows ? tensor.rank - 2 : tensor.rank - 1];
-}
-
-std::int64_t group_stride(const TensorView& tensor, Dense dense) {
-  if (groups(tensor) > 1) return tensor.strides[0];
-  return line_stride(tensor, dense) * (dense == Dense::kColumns ? rows(tensor) : columns(tensor));
 }
 
 }  // namespace deep_gemm

@@ -7,7 +7,14 @@
 
 namespace deep_gemm {
 
+// What bulk tensor copies want of addresses and strides. Source: CUDA driver API, cuTensorMapEncodeTiled.
+inline constexpr std::int64_t kAlignmentBytes = 16;
+
 enum class ElementType : std::uint8_t { kE4m3, kBf16, kF32, kInt32, kOther };
+
+inline std::int64_t element_bytes(ElementType type) {
+  return type == ElementType::kE4m3 ? 1 : type == ElementType::kBf16 ? 2 : 4;
+}
 
 // Numbers are DLPack's: kDLCPU and kDLCUDA.
 enum class DeviceKind : std::int32_t { kCpu = 1, kCuda = 2 };
@@ -34,7 +41,6 @@ struct TypeText {
 };
 TypeText type_text(const TensorView& tensor);
 const char* type_name(ElementType type);
-std::int64_t element_bytes(ElementType type);
 
 // What a shape should be, the group dimension first where there is one.
 struct Shape {
@@ -66,16 +72,38 @@ bool expect_aligned(const TensorView& tensor, std::int64_t alignment, Status& st
 // Two or three dimensions, elements of a row next to each other, neither rows nor groups overlapping. `why` may be "".
 bool expect_row_major(const TensorView& tensor, const char* why, Status& status);
 
+inline bool is_aligned(const TensorView& tensor, std::int64_t alignment) {
+  return reinterpret_cast<std::uintptr_t>(tensor.data) % static_cast<std::uintptr_t>(alignment) == 0;
+}
+
 // Whether the elements of a line lie next to each other, and lines and groups overlap nowhere; rank 2 or 3.
 bool is_dense(const TensorView& tensor, Dense dense);
 
 // Matrices of a rank 2 or 3.
-std::int64_t groups(const TensorView& tensor);
-std::int64_t rows(const TensorView& tensor);
-std::int64_t columns(const TensorView& tensor);
+inline std::int64_t groups(const TensorView& tensor) { return tensor.rank == 3 ? tensor.shape[0] : 1; }
+inline std::int64_t rows(const TensorView& tensor) { return tensor.shape[tensor.rank - 2]; }
+inline std::int64_t columns(const TensorView& tensor) { return tensor.shape[tensor.rank - 1]; }
+
 // Elements between two lines; where there are fewer than two lines, as if they were dense.
-std::int64_t line_stride(const TensorView& tensor, Dense dense);
+inline std::int64_t line_stride(const TensorView& tensor, Dense dense) {
+  const bool by_rows = dense == Dense::kColumns;
+  if ((by_rows ? rows(tensor) : columns(tensor)) < 2) return by_rows ? columns(tensor) : rows(tensor);
+  return tensor.strides[by_rows ? tensor.rank - 2 : tensor.rank - 1];
+}
+
 // Elements between two groups; where there are fewer than two groups, as if they were dense.
-std::int64_t group_stride(const TensorView& tensor, Dense dense);
+inline std::int64_t group_stride(const TensorView& tensor, Dense dense) {
+  if (groups(tensor) > 1) return tensor.strides[0];
+  return line_stride(tensor, dense) * (dense == Dense::kColumns ? rows(tensor) : columns(tensor));
+}
+
+// Whether f32 scale factors have strides that a bulk tensor copy can read: columns dense, each 16-byte aligned.
+inline bool is_mn_major(const TensorView& scale) {
+  const std::int64_t* strides = scale.strides + scale.rank - 2;
+  const bool dense = rows(scale) < 2 || strides[0] == 1;
+  const bool aligned = columns(scale) < 2 || (strides[1] % 4 == 0 && strides[1] >= rows(scale));
+  const bool groups_aligned = groups(scale) < 2 || scale.strides[0] % 4 == 0;
+  return rows(scale) == 0 || (dense && aligned && groups_aligned);
+}
 
 }  // namespace deep_gemm

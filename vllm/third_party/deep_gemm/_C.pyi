@@ -1,7 +1,8 @@
-from collections.abc import Sequence
-from typing import Literal, TypedDict
+from collections.abc import Callable, Sequence
+from typing import Any, Literal, TypedDict
 
-Grouping = Literal["contiguous", "psum", "masked"]
+# Makes an MN-major tensor of scale factors that no bulk copy can read.
+Copy = Callable[[Any], object] | None
 
 class Config(TypedDict):
     name: str
@@ -34,21 +35,46 @@ class Counts(TypedDict):
     problems: int
 
 def fp8_gemm_nt(
-    a: object, scale_a: object, b: object, scale_b: object, d: object, c: object | None, /
-) -> None: ...
-def fp8_gemm_nt_row_scales(
-    a: object, scale_a: object, b: object, scale_b: object, d: object, c: object | None, /
-) -> None: ...
-def fp8_gemm_nt_grouped(
-    function: str,
-    grouping: Grouping,
-    expected_m: int,
     a: object,
     scale_a: object,
     b: object,
     scale_b: object,
     d: object,
-    layout: object,
+    c: object | None,
+    copy: Copy,
+    /,
+) -> None: ...
+def fp8_gemm_nt_row_scales(
+    a: object,
+    scale_a: object,
+    b: object,
+    scale_b: object,
+    d: object,
+    c: object | None,
+    copy: Copy,
+    /,
+) -> None: ...
+def m_grouped_fp8_gemm_nt_contiguous(
+    a: object,
+    scale_a: object,
+    b: object,
+    scale_b: object,
+    d: object,
+    grouped_layout: object,
+    copy: Copy,
+    use_psum_layout: bool,
+    expected_m: int | None,
+    /,
+) -> None: ...
+def m_grouped_fp8_gemm_nt_masked(
+    a: object,
+    scale_a: object,
+    b: object,
+    scale_b: object,
+    d: object,
+    masked_m: object,
+    copy: Copy,
+    expected_m: int,
     /,
 ) -> None: ...
 def fp8_gemm_nt_k_grouped(
@@ -60,18 +86,21 @@ def fp8_gemm_nt_k_grouped(
     scale_b: object,
     d: object,
     c: object | None,
+    copy: Copy,
     /,
 ) -> None: ...
 def bf16_gemm_nt(a: object, b: object, d: object, c: object | None, /) -> None: ...
-def bf16_gemm_nt_grouped(
-    function: str,
-    grouping: Grouping,
-    expected_m: int,
+def m_grouped_bf16_gemm_nt_contiguous(
     a: object,
     b: object,
     d: object,
-    layout: object,
+    grouped_layout: object,
+    use_psum_layout: bool,
+    expected_m: int | None,
     /,
+) -> None: ...
+def m_grouped_bf16_gemm_nt_masked(
+    a: object, b: object, d: object, masked_m: object, expected_m: int, /
 ) -> None: ...
 def bf16_gemm_nt_k_grouped(
     function: str, ks: Sequence[int], a: object, b: object, d: object, c: object | None, /

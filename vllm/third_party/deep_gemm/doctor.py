@@ -199,7 +199,7 @@ def _gemm(binding: Any, *, usable: bool, device: str = "cuda") -> Check:
     scale_b = torch.ones(1, 1, device=device)
     result = torch.empty(128, 128, device=device, dtype=torch.bfloat16)
     try:
-        binding.fp8_gemm_nt(ones, scale_a, ones, scale_b, result, None)
+        binding.fp8_gemm_nt(ones, scale_a, ones, scale_b, result, None, None)
         right = bool((result == 128).all())
     except (RuntimeError, ValueError, TypeError) as error:
         return Check(subject=subject, state="FAIL", found=str(error), advice="see the message")

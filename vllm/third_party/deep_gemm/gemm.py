@@ -32,20 +32,19 @@ def fp8_gemm_nt(  # noqa: PLR0917 - DeepGEMM's signature
     Shapes: `a` = (A (m, k) e4m3, scale_a (m, ceil(k/128)) f32), `b` = (B (n, k) e4m3,
         scale_b (ceil(n/128), ceil(k/128)) f32), `d` (m, n) bf16 or f32, `c` of d's type, may be `d`
         itself. k is a multiple of 16; A, B, C and D have dense rows. scale_b may have any strides;
-        scale_a is used as it is where `get_mn_major_tma_aligned_tensor` would return it, else it
-        is copied into that layout first. With recipe (1, 1, 128) scale_b is (n, ceil(k/128)),
-        treated as scale_a is, and `d` is f32.
+        scale_a is used as it is where a bulk copy can read it, as the results of
+        `get_mn_major_tma_aligned_tensor` are, else it is copied into that layout first. With recipe
+        (1, 1, 128) scale_b is (n, ceil(k/128)), treated as scale_a is, and `d` is f32.
     Raises: ValueError names the operand that breaks the contract, and nothing is launched;
         RuntimeError says what the machine lacks (driver, sm_90 GPU); TypeError where an operand is
         no tensor.
     Source: DeepGEMM 2.6.1, `fp8_gemm_nt`.
     """
-    if recipe is None and recipe_a is None and recipe_b is None:
-        _C.fp8_gemm_nt(a[0], mn_major(a[1]), b[0], b[1], d, c)
-    elif has_row_scales(recipe, recipe_a, recipe_b):
-        _C.fp8_gemm_nt_row_scales(a[0], mn_major(a[1]), b[0], mn_major(b[1]), d, c)
+    default = recipe is None and recipe_a is None and recipe_b is None
+    if default or not has_row_scales(recipe, recipe_a, recipe_b):
+        _C.fp8_gemm_nt(a[0], a[1], b[0], b[1], d, c, mn_major)
     else:
-        _C.fp8_gemm_nt(a[0], mn_major(a[1]), b[0], b[1], d, c)
+        _C.fp8_gemm_nt_row_scales(a[0], a[1], b[0], b[1], d, c, mn_major)
 
 
 def fp8_gemm_nn(  # noqa: PLR0917 - DeepGEMM's signature

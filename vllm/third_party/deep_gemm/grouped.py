@@ -41,17 +41,18 @@ def m_grouped_fp8_gemm_nt_contiguous(  # noqa: PLR0917 - DeepGEMM's signature
     Raises: as `fp8_gemm_nt`.
     Source: DeepGEMM 2.6.1, `m_grouped_fp8_gemm_nt_contiguous`.
     """
-    expect_block_scales(recipe, recipe_a, recipe_b)
-    expected_m = _psum_hint(use_psum_layout, expected_m_for_psum_layout)
-    _C.fp8_gemm_nt_grouped(
-        "m_grouped_fp8_gemm_nt_contiguous",
-        "psum" if use_psum_layout else "contiguous",
-        expected_m,
+    if recipe is not None or recipe_a is not None or recipe_b is not None:
+        expect_block_scales(recipe, recipe_a, recipe_b)
+    _C.m_grouped_fp8_gemm_nt_contiguous(
         a[0],
-        mn_major(a[1]),
-        *b,
+        a[1],
+        b[0],
+        b[1],
         d,
         grouped_layout,
+        mn_major,
+        use_psum_layout,
+        expected_m_for_psum_layout,
     )
 
 
@@ -77,18 +78,9 @@ def m_grouped_fp8_gemm_nt_masked(  # noqa: PLR0917 - DeepGEMM's signature
     Raises: as `fp8_gemm_nt`.
     Source: DeepGEMM 2.6.1, `m_grouped_fp8_gemm_nt_masked`.
     """
-    expect_block_scales(recipe, recipe_a, recipe_b)
-    _expect_hint(expected_m)
-    _C.fp8_gemm_nt_grouped(
-        "m_grouped_fp8_gemm_nt_masked",
-        "masked",
-        expected_m,
-        a[0],
-        mn_major(a[1]),
-        *b,
-        d,
-        masked_m,
-    )
+    if recipe is not None or recipe_a is not None or recipe_b is not None:
+        expect_block_scales(recipe, recipe_a, recipe_b)
+    _C.m_grouped_fp8_gemm_nt_masked(a[0], a[1], b[0], b[1], d, masked_m, mn_major, expected_m)
 
 
 def m_grouped_bf16_gemm_nt_contiguous(  # noqa: PLR0917 - DeepGEMM's signature
@@ -108,10 +100,9 @@ def m_grouped_bf16_gemm_nt_contiguous(  # noqa: PLR0917 - DeepGEMM's signature
     Raises: as `fp8_gemm_nt`.
     Source: DeepGEMM 2.6.1, `m_grouped_bf16_gemm_nt_contiguous`.
     """
-    expected_m = _psum_hint(use_psum_layout, expected_m_for_psum_layout)
-    grouping: _C.Grouping = "psum" if use_psum_layout else "contiguous"
-    name = "m_grouped_bf16_gemm_nt_contiguous"
-    _C.bf16_gemm_nt_grouped(name, grouping, expected_m, a, b, d, grouped_layout)
+    _C.m_grouped_bf16_gemm_nt_contiguous(
+        a, b, d, grouped_layout, use_psum_layout, expected_m_for_psum_layout
+    )
 
 
 def m_grouped_bf16_gemm_nn_contiguous(  # noqa: PLR0917 - DeepGEMM's signature
@@ -143,25 +134,7 @@ def m_grouped_bf16_gemm_nt_masked(  # noqa: PLR0917 - DeepGEMM's signature
     Raises: as `fp8_gemm_nt`.
     Source: DeepGEMM 2.6.1, `m_grouped_bf16_gemm_nt_masked`.
     """
-    _expect_hint(expected_m)
-    name = "m_grouped_bf16_gemm_nt_masked"
-    _C.bf16_gemm_nt_grouped(name, "masked", expected_m, a, b, d, masked_m)
-
-
-def _psum_hint(use_psum_layout: bool, expected_m: int | None) -> int:
-    if expected_m is None:
-        return 0
-    if not use_psum_layout:
-        raise ValueError(
-            f"expected_m_for_psum_layout: expected None without use_psum_layout, got {expected_m}"
-        )
-    return _expect_hint(expected_m, "expected_m_for_psum_layout")
-
-
-def _expect_hint(expected_m: int, name: str = "expected_m") -> int:
-    if expected_m < 1:
-        raise ValueError(f"{name}: expected at least 1, got {expected_m}")
-    return expected_m
+    _C.m_grouped_bf16_gemm_nt_masked(a, b, d, masked_m, expected_m)
 
 
 fp8_m_grouped_gemm_nt_masked = m_grouped_fp8_gemm_nt_masked

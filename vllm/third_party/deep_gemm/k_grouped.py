@@ -39,7 +39,7 @@ def k_grouped_fp8_gemm_nt_contiguous(  # noqa: PLR0917 - DeepGEMM's signature
     """
     _expect_rows(recipe)
     name = "k_grouped_fp8_gemm_nt_contiguous"
-    _C.fp8_gemm_nt_k_grouped(name, ks, a[0], mn_major(a[1]), b[0], mn_major(b[1]), d, c)
+    _C.fp8_gemm_nt_k_grouped(name, ks, a[0], a[1], b[0], b[1], d, c, mn_major)
 
 
 def k_grouped_fp8_gemm_tn_contiguous(  # noqa: PLR0917 - DeepGEMM's signature
@@ -61,9 +61,9 @@ def k_grouped_fp8_gemm_tn_contiguous(  # noqa: PLR0917 - DeepGEMM's signature
     """
     _expect_rows(recipe)
     name = "k_grouped_fp8_gemm_tn_contiguous"
-    k_major = (_k_major(a[0]), mn_major(a[1].transpose(0, 1)))
-    k_major_b = (_k_major(b[0]), mn_major(b[1].transpose(0, 1)))
-    _C.fp8_gemm_nt_k_grouped(name, ks, *k_major, *k_major_b, d, c)
+    k_major = (_k_major(a[0]), a[1].transpose(0, 1))
+    k_major_b = (_k_major(b[0]), b[1].transpose(0, 1))
+    _C.fp8_gemm_nt_k_grouped(name, ks, *k_major, *k_major_b, d, c, mn_major)
 
 
 def k_grouped_bf16_gemm_tn_contiguous(  # noqa: PLR0917 - DeepGEMM's signature

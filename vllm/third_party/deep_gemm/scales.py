@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .layout import TMA_ALIGNMENT_BYTES, copy_mn_major
+from .layout import copy_mn_major
 
 if TYPE_CHECKING:
     import torch
@@ -26,6 +26,8 @@ def has_row_scales(
 
     Raises: ValueError names the recipe that is not served.
     """
+    if recipe_a is None and recipe_b is None and recipe in (BLOCKS, ROWS):
+        return recipe == ROWS
     if recipe is not None and tuple(recipe) not in (BLOCKS, ROWS):
         raise ValueError(f"recipe: expected {BLOCKS}, {ROWS} or None, got {tuple(recipe)}")
     if recipe_a is not None and tuple(recipe_a) != (1, 128):
@@ -49,15 +51,9 @@ def expect_block_scales(
 
 
 def mn_major(scale: torch.Tensor) -> torch.Tensor:
-    """Return `scale` as it is where a bulk copy can read its columns, else a copy that it can read.
+    """Return a copy of `scale` whose columns a bulk copy can read: the extension asks for it where
+    that is needed. Another library's tensor is returned as it is, and refused.
 
     Shapes: (mn, k) or (groups, mn, k) -> the same.
     """
-    try:
-        *groups, rows, columns = scale.stride()
-    except (AttributeError, ValueError):
-        return scale  # another library's, which must be MN-major already; or refused by its rank
-    readable = rows == 1 and columns % 4 == 0 and scale.data_ptr() % TMA_ALIGNMENT_BYTES == 0
-    if (readable and (not groups or groups[-1] % 4 == 0)) or len(groups) > 1:
-        return scale
-    return copy_mn_major(scale)
+    return copy_mn_major(scale) if hasattr(scale, "new_empty") else scale

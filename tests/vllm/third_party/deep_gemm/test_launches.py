@@ -173,3 +173,44 @@ def test_a_choice_is_remembered_for_its_own_problem_alone(run: Run) -> None:
     assert alone[0] != alone[1]
     both = run("call(m=64)\ncall(m=8192)\ncall(m=64)").launches
     assert both == [alone[0], alone[1], alone[0]]
+
+
+# The same addresses and lines each time, and one number of the maps that differs.
+ALIKE = [
+    "call()",
+    "call(k=1024)",
+    'call(a=FakeTensor("e4m3", (256, 512), strides=(528, 1)))',
+    'call(a=FakeTensor("e4m3", (256, 512), address=0x20000))',
+    "call_masked(m=256)",
+    'call_masked(m=256, a=FakeTensor("e4m3", (4, 256, 512), strides=(256 * 528, 512, 1)))',
+    'call_bf16(k=512, a=matrix(256, 512), output="f32")',
+    "call_row_scales()",
+]
+
+
+def test_a_tensor_map_is_remembered_for_its_own_request_alone(run: Run) -> None:
+    """Operands that differ in one number get maps of their own, also where they come again."""
+    alone = [run(each).arguments[0] for each in ALIKE]
+    assert all(one != other for i, one in enumerate(alone) for other in alone[:i])
+    assert run("\n".join([*ALIKE, *ALIKE])).arguments == [*alone, *alone]
+
+
+def test_a_map_that_the_driver_refused_is_asked_for_again(run: Run) -> None:
+    """What was encoded stays remembered; an error is not, and nothing half-written stands for a
+    map.
+    """
+    outcome = run(
+        """
+import os
+d = FakeTensor("bf16", (256, 384), address=0x20000)
+call(d=d)
+os.environ["FAKE_CUDA_FAIL"] = "cuTensorMapEncodeTiled"
+for k in (512, 1024, 1024):
+    told(call, k=k, d=d)
+del os.environ["FAKE_CUDA_FAIL"]
+told(call, k=1024)
+"""
+    )
+    refused = "RuntimeError a: CUDA error 719 (a failure as ordered)"
+    assert outcome.lines == ["launched", refused, refused, "launched"]
+    assert outcome.arguments[-1] == run("call(k=1024)").arguments[0]

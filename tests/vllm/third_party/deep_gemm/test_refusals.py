@@ -134,6 +134,23 @@ def test_an_object_that_is_no_tensor_is_a_type_error(run: Run) -> None:
     ]
 
 
+def test_tensors_of_many_types_are_read_each_in_its_own_way(run: Run) -> None:
+    """How a type hands over its memory is remembered for that type: torch's by the exchange API."""
+    outcome = run(
+        """
+import torch
+values = torch.zeros(256, 512, dtype=torch.float8_e4m3fn)
+given = [values, torch.nn.Parameter(values, requires_grad=False)]
+for i in range(5):
+    given.append(type(f"Kind{i}", (FakeTensor,), {})("e4m3", (256, 512)))
+for a in given * 2:
+    told(a=a)
+"""
+    )
+    of_torch = "ValueError a: expected a CUDA tensor, got a CPU one"
+    assert outcome.lines == [of_torch, of_torch, *["launched"] * 5] * 2
+
+
 @pytest.mark.filterwarnings("ignore:Accessing the data pointer")
 def test_fake_and_meta_tensors_of_torch_are_refused_by_name() -> None:
     """Tracing hands over tensors without memory: no crash, and nothing reads address zero."""
