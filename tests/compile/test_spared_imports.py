@@ -142,6 +142,20 @@ def test_a_torch_that_relies_on_its_compiler_loads_with_it(
     assert "torch._inductor.compile_fx" in sys.modules
 
 
+def test_an_entry_that_names_no_kernels_is_loaded_as_torch_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As those of GPUs are: at once, not after another way has failed."""
+    answered: list[bool] = []
+    real = builtins.__import__
+    monkeypatch.setattr(
+        inductor_artifact, "_loaded", lambda _: answered.append(builtins.__import__ is not real)
+    )
+    with caplog.at_level("INFO"):
+        inductor_artifact.load(tmp_path)
+    assert (answered, caplog.messages) == ([False], [])
+
+
 def test_a_stand_in_asks_the_module_once_and_python_s_own_names_never() -> None:
     """What is known needs no module."""
     asked: list[bool] = []

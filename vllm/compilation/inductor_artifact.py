@@ -50,7 +50,8 @@ def compile_graph(
     """
     from torch._inductor.runtime.cache_dir_utils import temporary_cache_dir
 
-    on_cpu = "cpu" in {device.type for device in devices_of(graph, inputs)}
+    devices = {device.type for device in devices_of(graph, inputs)}
+    on_cpu = "cpu" in devices
     with _working, cpu_probe.answering():
         if on_cpu:
             cpu_probe.probe()
@@ -66,7 +67,8 @@ def compile_graph(
         if folder is not None:
             _save(compiled, folder)
             _collect(work, folder / BINARIES)
-            spared_imports.save(folder)
+            if devices == {"cpu"}:  # not tried with Triton's launchers
+                spared_imports.save(folder)
             if on_cpu:  # the key names the CPU then, and only then
                 cpu_probe.save(folder)
     return compiled
@@ -79,6 +81,8 @@ def load(folder: Path) -> Callable[..., Any]:
     binaries = temporary_cache_dir(str(folder / BINARIES))
     with _working, cpu_probe.answering(), _no_precompiled_headers(), binaries:
         cpu_probe.learn(folder)
+        if not spared_imports.are_known(folder):
+            return _loaded(folder)
         try:
             with spared_imports.sparing(folder):
                 return _loaded(folder)

@@ -54,6 +54,11 @@ def save(folder: Path) -> None:
     (folder / EXTERN_KERNELS).write_text(canonical_json(sorted(same)), encoding="utf-8")
 
 
+def are_known(folder: Path) -> bool:
+    """Whether an entry says enough for its load to be spared anything."""
+    return (folder / EXTERN_KERNELS).is_file()
+
+
 @contextlib.contextmanager
 def sparing(folder: Path) -> Iterator[None]:
     """Answer this thread's imports of those modules, unless they are there already.
