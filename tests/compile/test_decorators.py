@@ -111,8 +111,8 @@ def test_arguments_that_forward_has_not_are_refused() -> None:
                 return x
 
 
-def test_a_first_call_begins_to_hash_before_it_traces(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Later calls don't, nor does a model that no cache keeps."""
+def test_making_a_model_begins_to_hash(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before anything is traced, while weights are read; not for a model that no cache keeps."""
     begun: list[int] = []
 
     def begin() -> None:
@@ -120,10 +120,9 @@ def test_a_first_call_begins_to_hash_before_it_traces(monkeypatch: pytest.Monkey
 
     monkeypatch.setattr("vllm.compilation.backends.hash_triton", begin)
     with compilation_config(EAGER):
-        uncached = Doubling()
-    uncached(torch.ones(4, 3))
+        Doubling()
     assert begun == []
     model, before = Doubling(), compilation_counter.num_graphs_seen
-    for _ in range(2):
-        model(torch.ones(4, 3))
+    assert begun == [before]
+    model(torch.ones(4, 3))
     assert begun == [before]

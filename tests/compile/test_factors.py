@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from vllm.compilation.factors import Factors, UnkeyableError, differences, plain
+from vllm.compilation.factors import FORMAT, Factors, UnkeyableError, differences, plain
 
 
 class Colour(enum.Enum):
@@ -54,7 +54,7 @@ def test_factors_are_read_back_from_their_text() -> None:
     """With the same key; another format is refused."""
     assert Factors.parse(BASE.canonical) == BASE
     assert Factors.parse(BASE.canonical).key == BASE.key
-    for text in ("[]", "{}", BASE.canonical.replace('"format":2', '"format":1')):
+    for text in ("[]", "{}", BASE.canonical.replace(f'"format":{FORMAT}', '"format":1')):
         with pytest.raises(ValueError, match="factors: expected format"):
             Factors.parse(text)
 

@@ -53,7 +53,7 @@ class VllmBackend:
         self.cache = cache or CompileCache.default()
 
     def prepare(self) -> None:
-        """Begin what a key needs and tracing does not; call it just before a model is traced."""
+        """Begin what a key needs and a model does not; call it before weights are read."""
         if self.compiler.name != "eager" and is_compile_cache_enabled():
             hash_triton()
 

@@ -65,16 +65,13 @@ def _add_compilation(model: type[nn.Module], dynamic: Mapping[str, tuple[int, ..
         if config.mode == "compile":
             backend = VllmBackend(config)
             compiled = torch.compile(self.forward, backend=backend, fullgraph=True, dynamic=False)
-            self.__dict__["_before_tracing"] = backend.prepare
+            backend.prepare()
         self.__dict__["_compiled_forward"] = compiled
 
     def call(self: Any, *args: Any, **kwargs: Any) -> Any:
         compiled = self.__dict__.get("_compiled_forward")
         if compiled is None or torch.compiler.is_compiling():
             return plain_call(self, *args, **kwargs)
-        before = self.__dict__.pop("_before_tracing", None)
-        if before is not None:
-            before()
         arguments = signature.bind(self, *args, **kwargs).arguments
         _mark(arguments, dynamic)
         return compiled(*args, **kwargs)

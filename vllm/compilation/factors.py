@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 # Raised whenever the meaning of a factor or the contents of an entry change.
-FORMAT = 2
+FORMAT = 3
 
 Plain = Any  # what json holds: None, bool, int, float, str, lists and str-keyed dicts of them
 

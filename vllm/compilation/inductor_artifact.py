@@ -9,6 +9,8 @@ cache of Inductor's answers instead.
 from __future__ import annotations
 
 import contextlib
+import importlib
+import logging
 import shutil
 import tempfile
 import threading
@@ -19,13 +21,15 @@ from typing import Any
 import torch
 from torch import fx
 
-from vllm.compilation import cpu_probe
+from vllm.compilation import cpu_probe, spared_imports
 from vllm.compilation.factors import UnsavableError
 from vllm.compilation.graph_factors import devices_of
 from vllm.compilation.process_folder import process_folder
 
 ARTIFACT = "artifact.bin"
 BINARIES = "binaries"
+
+logger = logging.getLogger(__name__)
 
 # Order: Inductor's working folder is a variable of the whole process; one compilation or load at a
 # time sets it.
@@ -46,7 +50,8 @@ def compile_graph(
     """
     from torch._inductor.runtime.cache_dir_utils import temporary_cache_dir
 
-    on_cpu = "cpu" in {device.type for device in devices_of(graph, inputs)}
+    devices = {device.type for device in devices_of(graph, inputs)}
+    on_cpu = "cpu" in devices
     with _working, cpu_probe.answering():
         if on_cpu:
             cpu_probe.probe()
@@ -62,6 +67,8 @@ def compile_graph(
         if folder is not None:
             _save(compiled, folder)
             _collect(work, folder / BINARIES)
+            if devices == {"cpu"}:  # not tried with Triton's launchers
+                spared_imports.save(folder)
             if on_cpu:  # the key names the CPU then, and only then
                 cpu_probe.save(folder)
     return compiled
@@ -74,9 +81,23 @@ def load(folder: Path) -> Callable[..., Any]:
     binaries = temporary_cache_dir(str(folder / BINARIES))
     with _working, cpu_probe.answering(), _no_precompiled_headers(), binaries:
         cpu_probe.learn(folder)
-        loaded: Callable[..., Any] = torch._inductor.CompiledArtifact.load(
-            path=str(folder / ARTIFACT), format="binary"
-        )
+        if not spared_imports.are_known(folder):
+            return _loaded(folder)
+        try:
+            with spared_imports.sparing(folder):
+                return _loaded(folder)
+        except Exception as error:  # a torch that relies on what was spared; it says what else
+            logger.info("compile cache: loading again with all of Inductor (%s)", error)
+            importlib.import_module("torch._inductor.compile_fx")
+            return _loaded(folder)
+
+
+def _loaded(folder: Path) -> Callable[..., Any]:
+    import torch._inductor.async_compile  # torch's loading takes it for imported
+
+    loaded: Callable[..., Any] = torch._inductor.CompiledArtifact.load(
+        path=str(folder / ARTIFACT), format="binary"
+    )
     return loaded
 
 
