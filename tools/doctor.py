@@ -35,6 +35,7 @@ from tools.wheel.audit import audit_wheel
 
 ROOT = Path(__file__).resolve().parents[1]
 HOPPER = "9.0"
+TORCH_ADVICE = "a build needs none; to look at another environment, activate it"
 # The order in which CMake looks for a C++ compiler that nobody names.
 COMPILERS = ("c++", "g++", "clang++")
 # A feature of C++20's library that the sources use: compilers before GCC 11 lack it.
@@ -155,7 +156,7 @@ def ask_torch(root: Path, environ: Mapping[str, str]) -> Answer:
     paths = [str(folder) for folder in environment.packages]
     versions = [each.version for each in distributions(name="torch", path=paths)]
     if not versions:
-        return "none", f"none in {environment.python}", "a build needs none; for their callers' torch, activate its environment"
+        return "none", f"none in {environment.python}", TORCH_ADVICE
     return "ok", f"{versions[0]} in {environment.python}", ""
 
 

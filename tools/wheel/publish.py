@@ -44,8 +44,8 @@ def publish(wheel: Path, out: Path) -> Path:
         part.replace(out / wheel.name)
     except OSError as error:
         raise OutRefusedError(
-            f"--out {out}: expected a folder that can be written, found {error.strerror or error}; name "
-            "another: what was compiled is kept"
+            f"--out {out}: expected a folder that can be written, found {error.strerror or error}; "
+            "name another: what was compiled is kept"
         ) from None
     finally:
         part.unlink(missing_ok=True)

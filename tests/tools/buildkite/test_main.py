@@ -180,6 +180,6 @@ def test_a_folder_without_step_files_is_refused(
 ) -> None:
     """No command passes because it looked in the wrong place."""
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(AreasInvalidError, match="expected step files in .buildkite, found none"):
+    with pytest.raises(AreasInvalidError, match=r"expected step files in .buildkite, found none"):
         main(command.split())
     assert list(tmp_path.iterdir()) == []
