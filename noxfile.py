@@ -88,7 +88,7 @@ def h100_kernels(session: nox.Session) -> None:
     options, rest = parser.parse_known_args(session.posargs)
     install(session, "tools")
     step = ("python", "-m", "tools.buildkite", "run", "kernels-deepgemm-h100", *rest)
-    session.run(*step, "--dry-run")  # a missing device is said before torch comes or a wheel is built
+    session.run(*step, "--dry-run")  # a missing device is said before minutes of work
     if not is_bare(session):  # torch with CUDA, so not by install()
         session.install(*nox.project.dependency_groups(PYPROJECT, "test"), "pip", TORCH)
     if options.wheel is None:
