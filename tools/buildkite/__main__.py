@@ -62,9 +62,10 @@ def _list(options: argparse.Namespace) -> int:
         return 0
     for decision in decisions:
         step = decision.step
-        shape = f"{devices.queue(step)} x{step.num_devices} /{step.parallelism}"
+        shards = f", {step.parallelism} shards" if step.parallelism > 1 else ""
+        shape = f"{devices.queue(step)} x {step.num_devices}{shards}"
         mark = "run " if decision.chosen else "pass"
-        print(f"{mark}  {step.key:<36}  {shape:<14}  {decision.because}")
+        print(f"{mark}  {step.key:<32}  {shape:<16}  {decision.because}")
     return 0
 
 
