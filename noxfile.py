@@ -86,10 +86,11 @@ def h100_kernels(session: nox.Session) -> None:
     parser = argparse.ArgumentParser(prog="nox -s h100_kernels --", allow_abbrev=False)
     parser.add_argument("--wheel", type=Path)
     options, rest = parser.parse_known_args(session.posargs)
+    install(session, "tools")
+    step = ("python", "-m", "tools.buildkite", "run", "kernels-deepgemm-h100", *rest)
+    session.run(*step, "--dry-run")  # a missing device is said before minutes of work
     if not is_bare(session):  # torch with CUDA, so not by install()
         session.install(*nox.project.dependency_groups(PYPROJECT, "test"), "pip", TORCH)
-    step = ("python", "-m", "tools.buildkite", "run", "kernels-deepgemm-h100", *rest)
-    session.run(*step, "--dry-run")  # a missing device is said before anything is built
     if options.wheel is None:
         session.run("python", "-m", "tools.build_deepgemm", *build_options(session))
         built = (ROOT / "dist").glob("vllm_deepgemm-*.whl")
@@ -105,7 +106,8 @@ def h100_kernels(session: nox.Session) -> None:
 def doctor(session: nox.Session) -> None:
     """Say in one table what this machine has for a build and what to do; -- --json."""
     install(session, "tools")
-    session.run("python", "-m", "tools.doctor", *session.posargs, stderr=sys.stderr)
+    yours = {"VIRTUAL_ENV": os.environ.get("VIRTUAL_ENV", "")}  # not the session's
+    session.run("python", "-m", "tools.doctor", *session.posargs, env=yours, stderr=sys.stderr)
 
 
 @nox.session(default=False, tags=["ci"])

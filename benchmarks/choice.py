@@ -18,6 +18,7 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from benchmarks.devices import require_hopper
 from benchmarks.gemm_comparison.operands import draw
 from benchmarks.gemm_comparison.problems import PROBLEMS, Problem
 from benchmarks.gemm_comparison.timing import calls_of_a_graph, capture, input_sets, take_turns
@@ -35,6 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--output", type=Path, help="JSON file")
     options = parser.parse_args(arguments)
+    require_hopper()
     rows, losses = [], []
     for problem in PROBLEMS["dense"]:
         m, n, k = problem.m, problem.n, problem.k

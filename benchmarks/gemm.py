@@ -18,6 +18,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from benchmarks.devices import require_hopper
 from benchmarks.gemm_comparison import plots, record
 from benchmarks.gemm_comparison.peer_cache import compile_peers_kernels
 from benchmarks.gemm_comparison.problems import PROBLEMS, Problem
@@ -29,6 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(given)
     if options.plot:
         return _plot(options.plot)
+    require_hopper()
     from benchmarks.gemm_comparison.measure import measured  # needs torch and the extension
 
     problems = _chosen(options.family, options.rows)

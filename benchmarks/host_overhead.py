@@ -18,6 +18,7 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from benchmarks.devices import require_hopper
 from benchmarks.gemm_comparison.methods import all_methods, right_ones
 from benchmarks.gemm_comparison.operands import draw
 from benchmarks.gemm_comparison.problems import Problem
@@ -40,6 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--output", type=Path, help="JSON file")
     options = parser.parse_args(arguments)
+    require_hopper()
     rows = []
     for problem in PROBLEMS:
         microseconds = measure(problem)

@@ -25,6 +25,7 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from benchmarks.devices import require_hopper
 from benchmarks.operator_cases import CASES, HIDDEN, Call, Case
 from benchmarks.record import write_record
 
@@ -49,6 +50,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Measure, print a line an operator, write what was asked for."""
     options = _parser().parse_args(arguments)
     kind = options.device or ("cuda" if torch.cuda.is_available() else "cpu")
+    if kind == "cuda":
+        require_hopper()
     tokens = options.tokens or TOKENS[kind]
     rows = []
     for dtype in options.dtypes:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from invoke.context import Context
 from invoke.tasks import task
 
-from tools.buildkite.__main__ import main
 from tools.errors import exit_with
 
 
 def _tool(*arguments: str) -> None:
+    from tools.buildkite.__main__ import main  # needs packages that the other tasks do without
+
     exit_with(lambda: main([argument for argument in arguments if argument]))
 
 

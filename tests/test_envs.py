@@ -67,6 +67,28 @@ def test_the_list_shows_every_variable(
     assert rows["VLLM_DEEP_GEMM_WARMUP"]["default"] == "relax"
 
 
+def test_what_is_shown_can_be_set(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A value stands there as its variable takes it."""
+    monkeypatch.setenv("VLLM_CUSTOM_OPS", "all,-apply_rotary_emb")
+    assert envs.main(["--json"]) == 0
+    for row in json.loads(capsys.readouterr().out):
+        before = getattr(envs, row["name"])
+        monkeypatch.setenv(row["name"], row["value"])
+        assert getattr(envs, row["name"]) == before
+
+
+def test_a_reader_that_stops_early_is_no_error() -> None:
+    """The list ends where the reader does, without a traceback."""
+    command = [sys.executable, "-u", "-m", "vllm.envs"]
+    shown = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert shown.stdout is not None
+    shown.stdout.close()
+    _, said = shown.communicate()
+    assert said == b""
+
+
 def test_types_for_checkers_and_variables_are_the_same() -> None:
     """A variable that mypy doesn't know, or knows in vain, is found here."""
     assert {name for name in envs.__annotations__ if name.startswith("VLLM_")} <= set(

@@ -35,6 +35,7 @@ from tools.wheel.audit import audit_wheel
 
 ROOT = Path(__file__).resolve().parents[1]
 HOPPER = "9.0"
+TORCH_ADVICE = "a build needs none; to look at another environment, activate it"
 # The order in which CMake looks for a C++ compiler that nobody names.
 COMPILERS = ("c++", "g++", "clang++")
 # A feature of C++20's library that the sources use: compilers before GCC 11 lack it.
@@ -155,7 +156,7 @@ def ask_torch(root: Path, environ: Mapping[str, str]) -> Answer:
     paths = [str(folder) for folder in environment.packages]
     versions = [each.version for each in distributions(name="torch", path=paths)]
     if not versions:
-        return "none", f"none in {environment.python}", "a build needs none; kernels' callers do"
+        return "none", f"none in {environment.python}", TORCH_ADVICE
     return "ok", f"{versions[0]} in {environment.python}", ""
 
 
@@ -196,11 +197,15 @@ def ask_precompiled(root: Path, _: Mapping[str, str]) -> Answer:
 def ask_presets(root: Path, environ: Mapping[str, str]) -> Answer:
     """Compare CMakeUserPresets.json with this machine."""
     planned = examine(root, environ)
+    write = "python tools/generate_cmake_presets.py"
     if not planned.exists:
-        return "none", f"no {planned.path.name}", "inv presets.write"
-    if planned.current:
+        return "none", f"no {planned.path.name}", write
+    # Where no environment is active, the running Python is the session's, which no preset is for.
+    active = environ.get("VIRTUAL_ENV") or environ.get("CONDA_PREFIX")
+    changes = [each for each in planned.changes if active or "VLLM_PYTHON_EXECUTABLE" not in each]
+    if not changes:
         return "ok", f"{planned.path.name} is current", ""
-    return "warn", planned.changes[0], "inv presets.write --force-overwrite"
+    return "warn", changes[0], f"{write} --force-overwrite"
 
 
 def ask_cache(_: Path, environ: Mapping[str, str]) -> Answer:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable
 from typing import ClassVar
@@ -21,6 +22,10 @@ def exit_with(main: Callable[[], int]) -> None:
     """Run `main` and exit with its code; a ToolError becomes its message on stderr and its code."""
     try:
         code = main()
+        sys.stdout.flush()
+    except BrokenPipeError:  # `| head`: its end is no fault of ours, and nothing more can be said
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 141  # what a shell reports of SIGPIPE
     except ToolError as error:
         print(f"error: {error}", file=sys.stderr)
         code = error.exit_code

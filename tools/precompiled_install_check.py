@@ -18,11 +18,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar
+from urllib.parse import urlsplit
 
 from tools import console
 from tools.errors import ToolError, exit_with
 from tools.interpreters.uv import find_uv
-from tools.place_binaries import newest
+from tools.place_binaries import NoWheelError, newest
 
 ROOT = Path(__file__).resolve().parents[1]
 PROBE = ROOT / "tools" / "precompiled_import_probe.py"
@@ -80,6 +81,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the check with a wheel, then its counter-proof."""
     options = _parse(arguments)
     wheel = options.wheel or str(newest(ROOT / "dist"))
+    if wheel.endswith(".whl") and not urlsplit(wheel).scheme and not Path(wheel).is_file():
+        raise NoWheelError(f"--wheel {wheel}: expected a wheel, found no such file; name another")
     members = options.members or MEMBERS
     with tempfile.TemporaryDirectory(prefix="precompiled-") as name:
         folder = Path(name)

@@ -46,7 +46,7 @@ class Judged:
         """Say what was read of how much."""
         if not self.fetched:
             return self.source
-        return f"{self.source}: {self.fetched} of {self.size} bytes read"
+        return f"{self.source}: {min(self.fetched, self.size)} of {self.size} bytes read"
 
 
 def is_elsewhere(named: str) -> bool:

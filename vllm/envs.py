@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import signal
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -167,13 +168,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _row(variable: Variable) -> dict[str, str]:
     try:
-        value = str(variable.read(os.environ))
+        value = _spell(variable.read(os.environ))
     except BadVariableError as error:
         value = f"error: {error}"
-    default = str(variable.parse(variable.default))
+    default = _spell(variable.parse(variable.default))
     meaning = f"{variable.meaning}; {variable.expected}"
     return {"name": variable.name, "value": value, "default": default, "meaning": meaning}
 
 
+def _spell(value: object) -> str:
+    """Return a value as it may be written into the variable."""
+    return ",".join(value) if isinstance(value, tuple) else str(value)
+
+
 if __name__ == "__main__":
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # `| head` is no error
     sys.exit(main())

@@ -90,7 +90,14 @@ def test_an_interpreter_without_headers_is_refused(tree: Tree, tmp_path: Path) -
 
 
 @pytest.mark.parametrize(
-    "row", ["DEEP_GEMM_CONFIG(a b, 1)", "DEEP_GEMM_CONFIG(lonely)", "DEEP_GEMM_CONFIG(open, 1,"]
+    "row",
+    [
+        "DEEP_GEMM_CONFIG(a b, 1, 2)",
+        "DEEP_GEMM_CONFIG(lonely)",
+        "DEEP_GEMM_CONFIG(open, 1,",
+        "DEEP_GEMM_CONFIG(short, 1)",
+        "DEEP_GEM_CONFIG(misspelt, 1, 2)",
+    ],
 )
 def test_a_row_that_cannot_be_read_is_refused(tree: Tree, row: str) -> None:
     """A table with a broken row configures nothing."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -128,6 +129,17 @@ def test_a_target_that_is_not_there_is_answered_by_its_neighbours(installed: Tre
     assert "--target deep_gemm_abi3" in incremental(
         installed, "build", "deep_gemm_abi3", "--dry-run"
     )
+
+
+def test_a_build_configures_again_where_its_cmake_is_gone(installed: Tree) -> None:
+    """An isolated build has left the folder to us, and its own cmake nowhere."""
+    assert "--preset release\n" not in incremental(installed, "build", "--dry-run")
+    cache = installed.root / "build" / "cmake" / "CMakeCache.txt"
+    before = cache.read_text()
+    cache.write_text(re.sub(r"(?m)^(CMAKE_COMMAND:INTERNAL=).*", r"\1/gone/bin/cmake", before))
+    said = incremental(installed, "build", "--dry-run")
+    cache.write_text(before)
+    assert "+ cmake --preset release\n+ cmake --build" in said
 
 
 def test_stale_says_what_changed_and_what_is_due(installed: Tree) -> None:

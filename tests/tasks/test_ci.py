@@ -43,3 +43,17 @@ def test_inv_lists_the_tasks_from_the_checkout() -> None:
     done = subprocess.run(command, cwd=root, check=True, capture_output=True, text=True)
     for name in ("ci.lint", "ci.list", "ci.explain", "ci.run", "ci.emit"):
         assert name in done.stdout
+
+
+def test_the_tasks_of_presets_and_kernels_need_invoke_alone() -> None:
+    """Without rich and PyYAML all tasks are there, and `ci.*` says what to install."""
+    code = "import sys; sys.modules.update(rich=None, yaml=None); from invoke.main import program; "
+    for task, status, said in (
+        ("presets.show", 0, ""),
+        ("ci.list", 1, "expected the package rich, found none; get all that tools need: uv pip"),
+    ):
+        command = [sys.executable, "-c", f"{code}program.run('inv {task}')"]
+        done = subprocess.run(command, cwd=REPOSITORY, check=False, capture_output=True, text=True)
+        assert done.returncode == status, done.stderr
+        assert said in done.stderr
+        assert "Traceback" not in done.stderr

@@ -6,6 +6,7 @@ import json
 import os
 import stat
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -170,3 +171,22 @@ def test_a_compiler_cache_is_the_one_that_cmake_takes(
     for name in names:
         program(tmp_path / "bin", name, "#!/bin/sh\n")
     assert found in doctor.ask_cache(ROOT, {"PATH": str(tmp_path / "bin")})[1]
+
+
+def test_presets_are_current_whichever_python_the_doctor_runs_in(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Where no environment is active, another interpreter in them is the session's doing."""
+
+    @dataclass(frozen=True)
+    class Planned:
+        changes: tuple[str, ...]
+        path: Path = Path("CMakeUserPresets.json")
+        exists: bool = True
+
+    python = "configurePresets/release: VLLM_PYTHON_EXECUTABLE: /a -> /b"
+    monkeypatch.setattr(doctor, "examine", lambda *_: Planned((python,)))
+    assert doctor.ask_presets(ROOT, {"VIRTUAL_ENV": ""})[0] == "ok"
+    assert doctor.ask_presets(ROOT, {"VIRTUAL_ENV": "/b"})[0] == "warn"
+    monkeypatch.setattr(doctor, "examine", lambda *_: Planned((python, "jobs: 2 -> 4")))
+    assert doctor.ask_presets(ROOT, {})[:2] == ("warn", "jobs: 2 -> 4")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import subprocess
+import sys
 from collections import Counter
 from pathlib import Path
 
@@ -28,3 +30,15 @@ def test_no_two_decisions_share_an_exit_code() -> None:
     counts = Counter(exit_codes())
     assert len(counts) > 40
     assert [code for code, times in counts.items() if times > 1] == []
+
+
+def test_a_reader_that_stops_early_is_no_error() -> None:
+    """`| head` sees no traceback, whenever the output is written."""
+    for options in ([], ["-u"]):
+        command = [sys.executable, *options, "-m", "tools.buildkite", "list", "--json"]
+        pipe = subprocess.PIPE
+        shown = subprocess.Popen(command, cwd=TOOLS.parent, stdout=pipe, stderr=pipe)
+        assert shown.stdout is not None
+        shown.stdout.close()
+        _, said = shown.communicate()
+        assert (said, shown.returncode) == (b"", 141)

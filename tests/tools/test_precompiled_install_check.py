@@ -102,3 +102,9 @@ def test_the_check_passes_with_protection_and_fails_without_its_harm(
     assert set(json.loads(capsys.readouterr().out)["checks"].values()) == {"ok"}
     with pytest.raises(CheckFailedError, match="counter-proof: protection was off"):
         main(["--wheel", str(make_wheel(tmp_path / "harmless", binary))])
+
+
+def test_a_wheel_that_is_not_there_is_said_before_anything_is_cloned(tmp_path: Path) -> None:
+    """By one line, not by the log of an installer."""
+    with pytest.raises(NoWheelError, match=r"nope.whl: expected a wheel, found no such file"):
+        precompiled_install_check.main(["--wheel", str(tmp_path / "nope.whl")])

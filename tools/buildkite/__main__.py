@@ -49,8 +49,7 @@ def _lint(options: argparse.Namespace) -> int:
             print(finding)
     if findings:
         raise AreasInvalidError(f"{options.root}: {len(findings)} findings, each named by its line")
-    if not areas.steps:
-        raise AreasInvalidError(f"{options.root}: expected step files in .buildkite, found none")
+    _expect_steps(areas)
     if not options.json:
         print(f"{len(areas.steps)} steps, no findings")
     return 0
@@ -63,9 +62,10 @@ def _list(options: argparse.Namespace) -> int:
         return 0
     for decision in decisions:
         step = decision.step
-        shape = f"{devices.queue(step)} x{step.num_devices} /{step.parallelism}"
+        shards = f", {step.parallelism} shards" if step.parallelism > 1 else ""
+        shape = f"{devices.queue(step)} x {step.num_devices}{shards}"
         mark = "run " if decision.chosen else "pass"
-        print(f"{mark}  {step.key:<36}  {shape:<14}  {decision.because}")
+        print(f"{mark}  {step.key:<32}  {shape:<16}  {decision.because}")
     return 0
 
 
@@ -131,7 +131,16 @@ def _checked(root: Path) -> Areas:
     areas = read_areas(root)
     if findings := refused_at_upload(areas):
         raise AreasInvalidError("\n".join(["the step files need mending", *map(str, findings)]))
+    _expect_steps(areas)
     return areas
+
+
+def _expect_steps(areas: Areas) -> None:
+    if not areas.steps:
+        raise AreasInvalidError(
+            f"{areas.root}: expected step files in .buildkite, found none; run it at the root of a "
+            "checkout, or name that with --root"
+        )
 
 
 def _decisions(options: argparse.Namespace, areas: Areas) -> tuple[Decision, ...]:

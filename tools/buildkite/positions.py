@@ -64,13 +64,15 @@ def read_yaml(path: Path, name: str, findings: list[Finding]) -> Located | None:
     try:
         loader = yaml.SafeLoader(path.read_text(encoding="utf-8"))
         node = loader.get_single_node()
-        return _Converter(loader, name, findings).located(node) if node else None
+        if node is not None:
+            return _Converter(loader, name, findings).located(node)
+        position, message = Position(file=name, line=1), "expected steps, found an empty file"
     except (yaml.YAMLError, ValueError) as error:  # ValueError: no UTF-8, or no such date
         mark = getattr(error, "problem_mark", None)
         message = getattr(error, "problem", None) or str(error)
         position = Position(file=name, line=mark.line + 1 if mark else 1)
-        findings.append(Finding(position=position, rule="syntax", message=message))
-        return None
+    findings.append(Finding(position=position, rule="syntax", message=message))
+    return None
 
 
 class _Converter:

@@ -52,7 +52,7 @@ class Runner:
         unmet = [need for need in planned.needs if states[need] not in ("ok", "soft-failed")]
         if unmet and not planned.step.allow_dependency_failure:
             skipped = all(states[need] == "skipped" for need in unmet)
-            why = f"needs {unmet[0]}, which was {states[unmet[0]]}"
+            why = f"needs {unmet[0]}: {states[unmet[0]]}"
             return [self._not_run(key, "skipped" if skipped else "blocked", why)]
         # Values of a matrix take turns: unlike shards they build, and share this checkout.
         return [

@@ -82,7 +82,8 @@ def changed_files(diff: str, root: Path) -> tuple[str, ...]:
     if answer.returncode != 0:
         said = (answer.stderr.strip().splitlines() or ["nothing"])[0]
         raise DiffUnreadableError(
-            f"--diff {diff!r}: expected commits of {root}, git said: {said}; try `git fetch`"
+            f"--diff {diff!r}: expected commits of {root}, git said: {said}; "
+            "a clone has other branches than its own as origin/NAME, after `git fetch`"
         )
     return tuple(name for name in answer.stdout.split("\0") if name)
 

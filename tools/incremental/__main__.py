@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import difflib
 import json
+import re
 import shlex
 import subprocess
 import sys
@@ -88,11 +89,12 @@ def _affected(options: argparse.Namespace, root: Path, build: Path) -> int:
 
 
 def _build(options: argparse.Namespace, root: Path, build: Path) -> int:
-    """Configure where nothing is configured yet, and build the target."""
+    """Configure where nothing is configured or its cmake is gone, and build the target."""
+    configured = (build / MANIFEST).is_file()
+    target = _resolve(Graph.read(build), options.target) if configured else options.target
     commands = []
-    if not (build / MANIFEST).is_file():
+    if not configured or not _has_cmake(build):
         commands.append(["cmake", "--preset", options.preset])
-    target = options.target if commands else _resolve(Graph.read(build), options.target)
     commands.append(["cmake", "--build", "--preset", options.preset, "--target", target])
     for command in commands:
         print(f"+ {shlex.join(command)}", file=sys.stderr, flush=True)
@@ -101,6 +103,16 @@ def _build(options: argparse.Namespace, root: Path, build: Path) -> int:
             if code:
                 return code
     return 0
+
+
+def _has_cmake(build: Path) -> bool:
+    """Whether the cmake that ninja configures with is still there: an isolated build's is not."""
+    try:
+        cache = (build / "CMakeCache.txt").read_text(encoding="utf-8")
+    except OSError:
+        return False
+    found = re.search(r"^CMAKE_COMMAND:INTERNAL=(.*)$", cache, re.M)
+    return found is not None and Path(found[1]).exists()
 
 
 def _resolve(graph: Graph, target: str) -> str:

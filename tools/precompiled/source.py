@@ -70,6 +70,8 @@ class Source:
     def _of_value(cls, value: str) -> Source:
         if urlsplit(value).scheme in {"http", "https", "file"} or value.endswith(".whl"):
             return cls(kind="wheel", value=value)
+        if Path(value).is_file():  # README.md is a requirement too, as far as its spelling goes
+            raise NoSourceError(f"{value}: expected a wheel's path (*.whl), found another file")
         try:
             Requirement(value)
         except InvalidRequirement as error:

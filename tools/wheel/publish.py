@@ -31,14 +31,22 @@ def check_out(out: Path) -> None:
 
 
 def publish(wheel: Path, out: Path) -> Path:
-    """Put the wheel into `out` whole or not at all."""
-    out.mkdir(parents=True, exist_ok=True)
+    """Put the wheel into `out` whole or not at all.
+
+    Raises: OutRefusedError.
+    """
     part = out / f".{wheel.name}.{os.getpid()}.part"
     try:
+        out.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(wheel, part)
         with part.open("rb") as file:
             os.fsync(file.fileno())
         part.replace(out / wheel.name)
+    except OSError as error:
+        raise OutRefusedError(
+            f"--out {out}: expected a folder that can be written, found {error.strerror or error}; "
+            "name another: what was compiled is kept"
+        ) from None
     finally:
         part.unlink(missing_ok=True)
     return out / wheel.name

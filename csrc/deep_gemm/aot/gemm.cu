@@ -4,6 +4,21 @@
 namespace {
 using deep_gemm::Kind;
 constexpr deep_gemm::KernelConfig kConfig{DEEP_GEMM_CONFIG_ARGS};
+
+// The rule that a row breaks, as a template's argument: a compiler prints those, letter by letter, and
+// cmake/compile_cubin.sh joins the letters.
+struct Rule {
+  char text[64]{};
+  constexpr explicit Rule(const char* reason) {
+    for (int i = 0; reason != nullptr && reason[i] != 0; ++i) text[i] = reason[i];
+  }
+};
+template <Rule kBroken>
+constexpr bool holds() {
+  static_assert(kBroken.text[0] == 0, "a row of shared/gemm_configs.def breaks the rule that is named here");
+  return true;
+}
+static_assert(holds<Rule(deep_gemm::invalid_reason(kConfig))>());
 }  // namespace
 
 extern "C" __global__ void __launch_bounds__(kConfig.threads(), 1)

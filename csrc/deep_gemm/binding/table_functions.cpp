@@ -37,7 +37,10 @@ bool read_problem(PyObject* arguments, Problem& problem, int& multiprocessors) {
     return false;
   const int bytes = problem.output_bytes;
   if (m < 1 || n < 1 || k < 0 || multiprocessors < 1 || (bytes != 2 && bytes != 4)) {
-    PyErr_SetString(PyExc_ValueError, "explain: expected m, n >= 1, k >= 0, output_bytes 2 or 4, multiprocessors >= 1");
+    PyErr_Format(PyExc_ValueError,
+                 "explain: expected m, n >= 1, k >= 0, output_bytes 2 or 4, multiprocessors >= 1, got m=%lld, n=%lld, "
+                 "k=%lld, output_bytes=%d, multiprocessors=%d",
+                 m, n, k, bytes, multiprocessors);
     return false;
   }
   problem.m = m;

@@ -87,6 +87,8 @@ def test_a_duplicate_yaml_key_is_an_error_with_both_lines(checkout: Checkout) ->
 def test_text_that_is_not_yaml_is_an_error_with_its_line(checkout: Checkout) -> None:
     """A parser's exception never reaches the user."""
     assert found(checkout, "steps:\n- label: 'A\n")[0].startswith(f"{AREA}:3: syntax:")
+    for empty in ("", "# nothing but a comment\n"):
+        assert found(checkout, empty) == [f"{AREA}:1: syntax: expected steps, found an empty file"]
 
 
 @pytest.mark.parametrize("text", [b"a: \xff", b"a: \x07", b"steps: 2026-13-45", b"a: &x [*y]"])

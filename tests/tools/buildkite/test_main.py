@@ -172,3 +172,14 @@ def test_no_job_at_once_is_refused(here: Checkout, capfd: pytest.CaptureFixture[
         main(["run", "a", "--jobs", "0"])
     assert "--jobs 0: expected 1 or more" in capfd.readouterr().err
     assert not (here.root / "a").exists()
+
+
+@pytest.mark.parametrize("command", ["list", "explain a", "run", "emit", "lint"])
+def test_a_folder_without_step_files_is_refused(
+    command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No command passes because it looked in the wrong place."""
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(AreasInvalidError, match=r"expected step files in .buildkite, found none"):
+        main(command.split())
+    assert list(tmp_path.iterdir()) == []

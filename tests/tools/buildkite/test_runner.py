@@ -128,7 +128,7 @@ def test_a_step_without_its_device_is_a_visible_skip(checkout: Checkout) -> None
     results, _ = ran(checkout, planned(checkout, text))
     assert [(result.state, result.detail) for result in results] == [
         ("skipped", "needs sm_90, found none"),
-        ("skipped", "needs a, which was skipped"),
+        ("skipped", "needs a: skipped"),
     ]
     skipped = junit(checkout, "a").find("testcase/skipped")
     assert skipped is not None

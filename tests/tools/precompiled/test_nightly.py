@@ -262,3 +262,11 @@ def test_what_may_change_is_remembered_for_offline_alone(
     assert len(server.requests) == asked
     find(server, checkout, named)
     assert len(server.requests) > asked
+
+
+def test_a_file_that_is_no_wheel_is_no_requirement(tmp_path: Path) -> None:
+    """No index is asked for `README.md`, which is spelled like a distribution."""
+    other = tmp_path / "README.md"
+    other.write_text("")
+    with pytest.raises(NoSourceError, match=r"README.md: expected a wheel's path .*another file"):
+        Source.parse(str(other), {})

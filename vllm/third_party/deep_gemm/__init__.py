@@ -10,9 +10,11 @@ from __future__ import annotations
 try:
     from . import _C as _C
 except ImportError as error:
+    # Where there is no file, Python says "most likely due to a circular import".
+    why = "none is there" if "partially initialized" in str(error) else error
     raise ImportError(
         f"{__name__}: expected an extension for this interpreter in {__path__[0]}, found none that "
-        f"loads ({error}); to see why: python {__path__[0]}/doctor.py"
+        f"loads ({why}); to see why: python {__path__[0]}/doctor.py"
     ) from error
 
 from . import testing, utils

@@ -33,6 +33,8 @@ NO_DEVICE = 100  # CUDA_ERROR_NO_DEVICE
 CAPABILITY_MAJOR, CAPABILITY_MINOR = 75, 76  # CUdevice_attribute
 GET_A_DRIVER = "install the NVIDIA driver, or run on a machine with a Hopper GPU"
 REINSTALL = "install the wheel again: pip install --force-reinstall --no-deps WHEEL"
+# At the root of a checkout Python takes the package there, whatever is installed.
+GET_IT = f"{REINSTALL}; in a checkout: build into it, or start Python in another folder"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,7 +87,7 @@ def _extension() -> tuple[Any, Check]:
     if spec is None or spec.loader is None or spec.origin is None:
         there = ", ".join(sorted(path.name for path in HERE.glob("_C.*.so"))) or "none"
         found = f"no extension for {wanted} ({soabi}) in {HERE}; there: {there}"
-        return None, Check(subject="extension", state="FAIL", found=found, advice=REINSTALL)
+        return None, Check(subject="extension", state="FAIL", found=found, advice=GET_IT)
     try:
         binding = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(binding)

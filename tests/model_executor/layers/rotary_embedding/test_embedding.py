@@ -109,6 +109,8 @@ def test_multimodal_rotation_of_text_is_the_plain_one() -> None:
         ({"rope_type": "longest"}, "rope_type: expected one of .*, got 'longest'"),
         ({"rope_type": "yarn"}, "rope_parameters: expected factor, got rope_type"),
         ({"mrope_section": [1, 1, 1]}, "sections: expected a sum of 16 pairs"),
+        (YARN | {"mscale": 1.0}, "rope_parameters: expected some of rope_type, .*, got mscale"),
+        ({"rope_typ": "yarn"}, "rope_parameters: expected some of rope_type, .*, got rope_typ"),
         ({"partial_rotary_factor": 2}, "rotary_dim: expected at most 32, got 64"),
     ],
 )

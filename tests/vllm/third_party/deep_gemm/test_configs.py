@@ -110,9 +110,32 @@ def test_the_command_explains_a_choice(capsys: pytest.CaptureFixture[str]) -> No
 
 def test_the_command_refuses_what_it_cannot_explain(capsys: pytest.CaptureFixture[str]) -> None:
     """Two extents, or none of them positive, end with 2 and one line."""
-    assert main(["64", "2112"]) == 2
-    assert main(["0", "2112", "7168"]) == 2
-    assert capsys.readouterr().err.count("error: ") == 2
+    for arguments, said in (
+        (["64", "2112"], "expected M N K, three numbers, or none"),
+        (["0", "2112", "7168"], "multiprocessors >= 1, got m=0, n=2112, k=7168, output_bytes=2, "),
+        (["8", "8", "7160"], "K: expected a multiple of 16 for fp8, got 7160"),
+        (["8", "8", "7156", "--kind", "bf16_nt"], "K: expected a multiple of 8 for bf16_nt"),
+        (["8", "8", "8", "--kind", "bf16_nn_grouped", "--output", "f32"], "f32: expected bf16, "),
+        (["--kind", "fp8_row_scales", "--output", "bf16"], "--output bf16: expected f32, which"),
+        (["--groups", "4"], "expected M N K"),
+    ):
+        assert main(arguments) == 2
+        shown = capsys.readouterr().err
+        assert shown.startswith("error: ")
+        assert said in shown
+
+
+def test_the_table_is_of_the_kind_and_output_that_are_named(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """And a kind with one output is explained with that one."""
+    assert main(["--kind", "bf16_nt", "--output", "f32", "--json"]) == 0
+    rows = json.loads(capsys.readouterr().out)
+    assert {(row["kind"], row["output_bytes"]) for row in rows} == {("bf16_nt", 4)}
+    assert main(["--output", "f32", "--json"]) == 0
+    assert {row["output_bytes"] for row in json.loads(capsys.readouterr().out)} == {4}
+    assert main(["8", "8", "128", "--kind", "fp8_row_scales"]) == 0
+    assert "_f32" in capsys.readouterr().out
 
 
 def test_importing_it_imports_no_torch() -> None:

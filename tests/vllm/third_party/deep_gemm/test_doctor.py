@@ -92,11 +92,13 @@ def test_a_package_without_an_extension_says_who_knows(tmp_path: Path) -> None:
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     *_, message = done.stderr.splitlines()
     assert message.startswith("ImportError: deep_gemm: expected an extension")
+    assert "found none that loads (none is there); to see why" in message
     file = message.rpartition("python ")[2]
     assert Path(file) == tmp_path / "deep_gemm" / "doctor.py"
     done = subprocess.run([sys.executable, file], capture_output=True, text=True, check=False)
     assert done.returncode == 1, done.stderr
     assert "there: _C.cpython-39-x86_64-linux-gnu.so" in done.stdout
+    assert "in a checkout: build into it, or start Python in another folder" in done.stdout
     assert done.stdout.endswith("kernels do not run here\n")
 
 

@@ -18,6 +18,12 @@ from vllm.model_executor.layers.rotary_embedding.frequencies import (
 __all__ = ["ApplyRotaryEmb", "MRotaryEmbedding", "RotaryEmbedding", "get_rope"]
 
 KINDS = ("default", "llama3", "mrope", "yarn")
+NAMES = (
+    *("rope_type", "type", "rope_theta", "partial_rotary_factor"),
+    *("mrope_section", "mrope_interleaved"),
+    *("factor", "original_max_position_embeddings", "low_freq_factor", "high_freq_factor"),
+    *("beta_fast", "beta_slow", "extrapolation_factor", "attn_factor"),
+)
 
 
 def get_rope(
@@ -33,9 +39,13 @@ def get_rope(
 
     A `mrope_section` makes it multimodal whatever its kind of scaling.
 
-    Raises: ValueError for a `rope_type` that is not served, or a key that it needs and has not.
+    Raises: ValueError for a `rope_type` or a name that is not served (a table without `mscale` is
+        another model's), or a name that it needs and has not.
     """
     given = dict(rope_parameters or {})
+    if unknown := sorted(given.keys() - set(NAMES)):
+        names = ", ".join(unknown)
+        raise ValueError(f"rope_parameters: expected some of {', '.join(NAMES)}, got {names}")
     kind = given.get("rope_type", given.get("type", "default"))
     if kind not in KINDS:
         raise ValueError(f"rope_type: expected one of {', '.join(KINDS)}, got {kind!r}")
