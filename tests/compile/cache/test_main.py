@@ -72,14 +72,21 @@ def test_explain_shows_every_factor(store: Store, capsys: pytest.CaptureFixture[
 
 
 def test_why_miss_names_the_factor_and_both_values(
-    store: Store, capsys: pytest.CaptureFixture[str]
+    store: Store, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Also between a key and a factors.json from elsewhere."""
+    """Also between a key and a factors.json from elsewhere, whatever it is called there."""
     assert main(["why-miss", FACTORS.key, OTHER.key]) == 0
     assert capsys.readouterr().out == "compiler.inductor.max_autotune: null -> true\n"
     file = str(store.entries / THIRD.key / "factors.json")
     assert main(["why-miss", FACTORS.key, file]) == 0
     assert 'device.cpu: null -> "another"' in capsys.readouterr().out
+    copied = tmp_path / "yesterday.json"
+    copied.write_text(THIRD.canonical)
+    assert main(["why-miss", FACTORS.key, str(copied)]) == 0
+    assert 'device.cpu: null -> "another"' in capsys.readouterr().out
+    copied.write_text("no factors")
+    assert main(["why-miss", FACTORS.key, str(copied)]) == 4
+    assert f"error: {copied}: " in capsys.readouterr().err
     assert printed(capsys, "why-miss", FACTORS.key, FACTORS.key, "--json") == []
 
 
@@ -192,6 +199,26 @@ def test_a_damaged_entry_is_not_exported(store: Store, tmp_path: Path) -> None:
     assert main(["export", str(archive)]) == 4
     assert archive.read_text() == "before"
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".export")] == []
+
+
+@pytest.mark.parametrize("name", ["none/all.tar", "."])
+def test_an_archive_that_cannot_be_written_is_refused(
+    store: Store, tmp_path: Path, name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """By its own name, not that of the file that it would first be."""
+    assert main(["export", str(tmp_path / name)]) == 5
+    assert f"error: {tmp_path / name}: expected a file in a folder" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("place", [".", "torch_compile_cache"])
+def test_a_cache_that_is_a_file_is_refused(
+    tmp_path: Path, place: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It is not an empty one."""
+    file = tmp_path / "file"
+    file.write_text("")
+    assert main(["--cache", str(file / place), "ls"]) == 1
+    assert "expected a folder, found the file" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("name", ["../escape", "/etc/escape", f"{'a' * 64}/../../escape", "lonely"])

@@ -36,6 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     store = Store(root=options.cache or cache_root())
     try:
+        _expect_folder(store.root)
         return int(options.run(store, options))
     except CacheError as error:
         print(f"error: {error}", file=sys.stderr)
@@ -43,6 +44,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except OSError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
+
+
+def _expect_folder(root: Path) -> None:
+    """Hold that the cache is a folder, or can become one."""
+    found = next(path for path in (root, *root.absolute().parents) if path.exists())
+    if not found.is_dir():
+        raise CacheError(
+            f"{root}: expected a folder, found the file {found}; name another with --cache or "
+            "VLLM_CACHE_ROOT"
+        )
 
 
 def _ls(store: Store, options: argparse.Namespace) -> int:
@@ -131,12 +142,16 @@ def _import(store: Store, options: argparse.Namespace) -> int:
 
 
 def _factors(store: Store, text: str) -> Factors:
-    """Return the factors of a key, of a prefix of one, or of a factors.json."""
-    folder = Path(text).parent if text.endswith(entry.FACTORS) else store.entries / store.find(text)
+    """Return the factors of a key, of a prefix of one, or of a factors.json by whatever name."""
+    file = Path(text)
+    elsewhere = file.is_file() or file.name == entry.FACTORS
+    if not elsewhere:
+        file = store.entries / store.find(text) / entry.FACTORS
     try:
-        return entry.read_factors(folder)
+        return entry.read_factors(file)
     except entry.DamagedError as damage:
-        raise DamagedEntriesError(f"{folder}: {damage}; try verify --quarantine") from None
+        advice = "name a key or the factors.json of an entry" if elsewhere else "try verify"
+        raise DamagedEntriesError(f"{file}: {damage}; {advice}") from None
 
 
 def _short(value: Any) -> str:

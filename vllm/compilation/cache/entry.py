@@ -35,13 +35,13 @@ def seal(folder: Path, factors: Factors) -> None:
         synchronize(path)
 
 
-def read_factors(folder: Path) -> Factors:
-    """Return an entry's factors, unverified.
+def read_factors(file: Path) -> Factors:
+    """Return the factors of an entry's factors.json, unverified.
 
     Raises: DamagedError where they cannot be read.
     """
     try:
-        return Factors.parse((folder / FACTORS).read_text(encoding="utf-8"))
+        return Factors.parse(file.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise DamagedError(f"{FACTORS}: {error}") from None
 
@@ -59,7 +59,7 @@ def verify(folder: Path, key: str) -> None:
     for name, digest in expected.items():
         if digest_of(folder / name) != digest:
             raise DamagedError(f"{name}: its content is not what was published")
-    if read_factors(folder).key != key:
+    if read_factors(folder / FACTORS).key != key:
         raise DamagedError(f"{FACTORS}: belongs to another key")
 
 

@@ -22,9 +22,13 @@ from vllm.compilation.cache.store import Store
 def export_entries(store: Store, keys: Sequence[str], archive: Path) -> int:
     """Write entries, verified, to a tar file that appears whole; return its bytes.
 
-    Raises: DamagedEntriesError names entries that are not what was published; nothing is written
-        then.
+    Raises: DamagedEntriesError names entries that are not what was published; BadArchiveError where
+        the file cannot be written. Nothing is, then.
     """
+    if not os.access(archive.parent, os.W_OK) or archive.is_dir():
+        raise BadArchiveError(
+            f"{archive}: expected a file in a folder that exists and can be written; name another"
+        )
     with tempfile.TemporaryDirectory(dir=archive.parent, prefix=".export-") as beside:
         staged = Path(beside) / "archive.tar"
         with tarfile.open(staged, "w", format=tarfile.PAX_FORMAT) as tar:
