@@ -35,7 +35,6 @@ from tools.wheel.audit import audit_wheel
 
 ROOT = Path(__file__).resolve().parents[1]
 HOPPER = "9.0"
-TORCH_ADVICE = "a build needs none; to look at another environment, activate it"
 # The order in which CMake looks for a C++ compiler that nobody names.
 COMPILERS = ("c++", "g++", "clang++")
 # A feature of C++20's library that the sources use: compilers before GCC 11 lack it.
@@ -156,7 +155,8 @@ def ask_torch(root: Path, environ: Mapping[str, str]) -> Answer:
     paths = [str(folder) for folder in environment.packages]
     versions = [each.version for each in distributions(name="torch", path=paths)]
     if not versions:
-        return "none", f"none in {environment.python}", TORCH_ADVICE
+        advice = "a build needs none; to look at another environment, activate it"
+        return "none", f"none in {environment.python}", advice
     return "ok", f"{versions[0]} in {environment.python}", ""
 
 
@@ -200,12 +200,9 @@ def ask_presets(root: Path, environ: Mapping[str, str]) -> Answer:
     write = "python tools/generate_cmake_presets.py"
     if not planned.exists:
         return "none", f"no {planned.path.name}", write
-    # Where no environment is active, the running Python is the session's, which no preset is for.
-    active = environ.get("VIRTUAL_ENV") or environ.get("CONDA_PREFIX")
-    changes = [each for each in planned.changes if active or "VLLM_PYTHON_EXECUTABLE" not in each]
-    if not changes:
+    if planned.current:
         return "ok", f"{planned.path.name} is current", ""
-    return "warn", changes[0], f"{write} --force-overwrite"
+    return "warn", planned.changes[0], f"{write} --force-overwrite"
 
 
 def ask_cache(_: Path, environ: Mapping[str, str]) -> Answer:

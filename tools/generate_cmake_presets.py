@@ -19,11 +19,11 @@ if not __package__:
     sys.path[0] = str(ROOT)  # run as a file: Python looks for modules beside it
 
 from tools.errors import exit_with  # noqa: E402 - after the path that finds it
-from tools.presets.environment import Environment  # noqa: E402
+from tools.presets.environment import Environment, active  # noqa: E402
 from tools.presets.generated import Facts  # noqa: E402
 from tools.presets.jobs import Jobs  # noqa: E402
 from tools.presets.machine import Machine  # noqa: E402
-from tools.presets.plan import Plan, plan  # noqa: E402
+from tools.presets.plan import Plan, plan, recorded_python  # noqa: E402
 from tools.presets.questions import Questions  # noqa: E402
 from tools.toolchain import find_toolkit, keep  # noqa: E402
 
@@ -59,9 +59,13 @@ def main(
 
 
 def examine(root: Path, environ: Mapping[str, str]) -> Plan:
-    """Return what `--check` looks at; write nothing and ask nobody."""
-    asking = Questions.on_terminal(no_input=True)
-    return plan(root, _facts(_parse(["--check"]), root, environ, Machine.read(), asking))
+    """Return what `--check` looks at, of the active environment or else of the presets' own; write
+    nothing and ask nobody.
+    """
+    options, asking = _parse(["--check"]), Questions.on_terminal(no_input=True)
+    if next(active(environ), None) is None:  # the running one is whoever's that asks
+        options.python = recorded_python(root, options.preset)
+    return plan(root, _facts(options, root, environ, Machine.read(), asking))
 
 
 def _facts(

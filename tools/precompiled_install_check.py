@@ -18,12 +18,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar
-from urllib.parse import urlsplit
 
 from tools import console
 from tools.errors import ToolError, exit_with
 from tools.interpreters.uv import find_uv
 from tools.place_binaries import NoWheelError, newest
+from tools.precompiled.source import Source, locate_wheel
 
 ROOT = Path(__file__).resolve().parents[1]
 PROBE = ROOT / "tools" / "precompiled_import_probe.py"
@@ -81,8 +81,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the check with a wheel, then its counter-proof."""
     options = _parse(arguments)
     wheel = options.wheel or str(newest(ROOT / "dist"))
-    if wheel.endswith(".whl") and not urlsplit(wheel).scheme and not Path(wheel).is_file():
-        raise NoWheelError(f"--wheel {wheel}: expected a wheel, found no such file; name another")
+    if Source.parse(wheel).kind == "wheel":
+        place = locate_wheel(wheel).place
+        if isinstance(place, Path) and not place.is_file():
+            raise NoWheelError(
+                f"--wheel {wheel}: expected a wheel, found no such file; name another"
+            )
     members = options.members or MEMBERS
     with tempfile.TemporaryDirectory(prefix="precompiled-") as name:
         folder = Path(name)

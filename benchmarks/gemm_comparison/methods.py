@@ -27,8 +27,7 @@ class Method:
 
     name: str
     library: Library | None
-    pdl: bool = False
-    early: bool = False  # ours alone, with PDL
+    settings: Sequence[str] = ()  # of the library, off otherwise: set_pdl, set_early_weights
 
     def call(self, given: Operands) -> Call:
         """Return the call on these operands."""
@@ -37,18 +36,13 @@ class Method:
     @contextmanager
     def set(self) -> Iterator[None]:
         """Let launches inside have the method's settings; a captured one keeps them."""
-        if self.library is None or not self.pdl:
-            yield
-            return
-        self.library.set_pdl(True)
-        if self.early:
-            self.library.set_early_weights(True)
+        for name in self.settings:
+            getattr(self.library, name)(True)
         try:
             yield
         finally:
-            self.library.set_pdl(False)
-            if self.early:
-                self.library.set_early_weights(False)
+            for name in self.settings:
+                getattr(self.library, name)(False)
 
 
 def deep_gemm_here() -> Library | str:
@@ -76,10 +70,11 @@ def all_methods(*, pdl: bool = False) -> list[Method]:
     if pdl:
         libraries = [method for method in methods if method.library is not None]
         methods += [
-            Method(name=f"{method.name}_pdl", library=method.library, pdl=True)
+            Method(name=f"{method.name}_pdl", library=method.library, settings=("set_pdl",))
             for method in libraries
         ]
-        methods.append(Method(name="ours_early", library=ours, pdl=True, early=True))
+        early = ("set_pdl", "set_early_weights")
+        methods.append(Method(name="ours_early", library=ours, settings=early))
     return methods
 
 

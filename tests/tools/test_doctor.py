@@ -5,16 +5,18 @@ from __future__ import annotations
 import json
 import os
 import stat
+import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.tools.presets.machines import Checkout
 from tests.tools.wheel.little_wheels import good_files, needs_compiler, write_wheel
 from tools import doctor
 from tools.doctor import CannotBuildError, look, main
+from tools.presets.machine import Machine
 
 ROOT = doctor.ROOT
 OLD_COMPILER = """\
@@ -173,20 +175,18 @@ def test_a_compiler_cache_is_the_one_that_cmake_takes(
     assert found in doctor.ask_cache(ROOT, {"PATH": str(tmp_path / "bin")})[1]
 
 
-def test_presets_are_current_whichever_python_the_doctor_runs_in(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """Where no environment is active, another interpreter in them is the session's doing."""
-
-    @dataclass(frozen=True)
-    class Planned:
-        changes: tuple[str, ...]
-        path: Path = Path("CMakeUserPresets.json")
-        exists: bool = True
-
-    python = "configurePresets/release: VLLM_PYTHON_EXECUTABLE: /a -> /b"
-    monkeypatch.setattr(doctor, "examine", lambda *_: Planned((python,)))
-    assert doctor.ask_presets(ROOT, {"VIRTUAL_ENV": ""})[0] == "ok"
-    assert doctor.ask_presets(ROOT, {"VIRTUAL_ENV": "/b"})[0] == "warn"
-    monkeypatch.setattr(doctor, "examine", lambda *_: Planned((python, "jobs: 2 -> 4")))
-    assert doctor.ask_presets(ROOT, {})[:2] == ("warn", "jobs: 2 -> 4")
+def test_presets_are_held_against_the_active_environment_or_their_own(tmp_path: Path) -> None:
+    """Not against the interpreter that the doctor happens to run in."""
+    checkout, pythons = Checkout(tmp_path), []
+    for name in ("one", "other"):
+        pythons.append(tmp_path / name / "bin" / "python")
+        pythons[-1].parent.mkdir(parents=True)
+        pythons[-1].symlink_to(sys.executable)
+    checkout.machine, environ = Machine.read(), {"PATH": str(checkout.bin)}
+    assert checkout.run("--python", str(pythons[0])) == 0
+    assert doctor.ask_presets(checkout.root, environ)[0] == "ok"
+    state, found, _ = doctor.ask_presets(
+        checkout.root, {**environ, "VIRTUAL_ENV": str(tmp_path / "other")}
+    )
+    assert state == "warn"
+    assert f"VLLM_PYTHON_EXECUTABLE: {pythons[0]} -> {pythons[1]}" in found

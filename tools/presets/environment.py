@@ -53,11 +53,16 @@ class Environment:
                 yield root / folder.format(release=self.torch_cuda) / "bin" / "nvcc"
 
 
-def _usual(root: Path, environ: Mapping[str, str]) -> Iterator[Path]:
-    """Yield the interpreters that a person who names none may mean."""
+def active(environ: Mapping[str, str]) -> Iterator[Path]:
+    """Yield the interpreters of the environments that are active."""
     for variable in ("VIRTUAL_ENV", "CONDA_PREFIX"):
         if environ.get(variable):
             yield from _there(Path(environ[variable]))
+
+
+def _usual(root: Path, environ: Mapping[str, str]) -> Iterator[Path]:
+    """Yield the interpreters that a person who names none may mean."""
+    yield from active(environ)
     if sys.prefix == sys.base_prefix:
         yield from _there(root / ".venv")
     yield Path(sys.executable)

@@ -105,6 +105,16 @@ def plan(root: Path, facts: Facts) -> Plan:
     )
 
 
+def recorded_python(root: Path, name: str) -> str | None:
+    """Return the interpreter that the file's presets of this name are for. Raises:
+    InvalidPresetsError.
+    """
+    present = _read(root / FILE)
+    node = present.find("configurePresets", name) if present else None
+    found = node.value.get("cacheVariables", {}).get("VLLM_PYTHON_EXECUTABLE") if node else None
+    return found if isinstance(found, str) else None
+
+
 def _read(path: Path) -> Document | None:
     try:
         return Document.parse(path.name, path.read_bytes())

@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import json
 import os
+import subprocess
+import sys
 import tarfile
 import time
 from dataclasses import replace
@@ -61,6 +63,16 @@ def test_ls_of_no_cache_is_an_empty_list(
 ) -> None:
     """A first start is no error."""
     assert printed(capsys, "--cache", str(tmp_path / "none"), "ls", "--json") == []
+
+
+def test_a_reader_that_stops_early_is_no_error(store: Store) -> None:
+    """`ls | head` says nothing of a pipe."""
+    command = [sys.executable, "-u", "-m", "vllm.compilation.cache", "--cache", str(store.root)]
+    shown = subprocess.Popen([*command, "ls"], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert shown.stdout is not None
+    shown.stdout.close()
+    _, said = shown.communicate()
+    assert said == b""
 
 
 def test_explain_shows_every_factor(store: Store, capsys: pytest.CaptureFixture[str]) -> None:

@@ -26,6 +26,6 @@ class DamagedEntriesError(CacheError):
 
 
 class BadArchiveError(CacheError):
-    """An archive is no export of a cache, or an entry in it is damaged."""
+    """An archive is no export of a cache, an entry in it is damaged, or it cannot be written."""
 
     exit_code = 5
