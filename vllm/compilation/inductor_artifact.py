@@ -25,6 +25,7 @@ from vllm.compilation import cpu_probe, spared_imports
 from vllm.compilation.factors import UnsavableError
 from vllm.compilation.graph_factors import devices_of
 from vllm.compilation.process_folder import process_folder
+from vllm.compilation.timed_kernels import timed_where_compiled
 
 ARTIFACT = "artifact.bin"
 BINARIES = "binaries"
@@ -50,8 +51,7 @@ def compile_graph(
     """
     from torch._inductor.runtime.cache_dir_utils import temporary_cache_dir
 
-    devices = {device.type for device in devices_of(graph, inputs)}
-    on_cpu = "cpu" in devices
+    on_cpu = any(device.type == "cpu" for device in devices_of(graph, inputs))
     with _working, cpu_probe.answering():
         if on_cpu:
             cpu_probe.probe()
@@ -67,8 +67,7 @@ def compile_graph(
         if folder is not None:
             _save(compiled, folder)
             _collect(work, folder / BINARIES)
-            if devices == {"cpu"}:  # not tried with Triton's launchers
-                spared_imports.save(folder)
+            spared_imports.save(folder)
             if on_cpu:  # the key names the CPU then, and only then
                 cpu_probe.save(folder)
     return compiled
@@ -79,7 +78,10 @@ def load(folder: Path) -> Callable[..., Any]:
     from torch._inductor.runtime.cache_dir_utils import temporary_cache_dir
 
     binaries = temporary_cache_dir(str(folder / BINARIES))
-    with _working, cpu_probe.answering(), _no_precompiled_headers(), binaries:
+    answers = cpu_probe.answering(), timed_where_compiled(), _no_precompiled_headers()
+    with _working, contextlib.ExitStack() as held:
+        for each in (*answers, binaries):
+            held.enter_context(each)
         cpu_probe.learn(folder)
         if not spared_imports.are_known(folder):
             return _loaded(folder)
