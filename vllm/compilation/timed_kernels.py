@@ -7,38 +7,29 @@ says where the answers lie now, so that nobody times again.
 
 from __future__ import annotations
 
-import contextlib
-import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
+from vllm.compilation.in_this_thread import answered
 
-@contextlib.contextmanager
-def timed_where_compiled() -> Iterator[None]:
+
+def timed_where_compiled() -> AbstractContextManager[None]:
     """Let the kernels that this thread loads find their answers in Inductor's folder of now.
 
-    Order: one thread at a time, whose caller holds a lock; it changes a method of Inductor's.
+    A torch that keeps its kernels otherwise times them again.
     """
     from torch._inductor.triton_bundler import TritonBundler
 
-    bundler: Any = TritonBundler
-    found, thread = vars(bundler).get("load_autotuners"), threading.get_ident()
-    if found is None:  # a torch that keeps its kernels otherwise: it times them again
-        yield
-        return
-    load = bundler.load_autotuners
+    load = getattr(TritonBundler, "load_autotuners", None)
 
     def load_moved(autotuners: Sequence[Any] | None) -> Any:
-        for each in autotuners or () if threading.get_ident() == thread else ():
+        for each in autotuners or ():
             _move(each.kernel)
         return load(autotuners)
 
-    bundler.load_autotuners = staticmethod(load_moved)
-    try:
-        yield
-    finally:
-        bundler.load_autotuners = found
+    return answered(TritonBundler, "load_autotuners", load_moved)
 
 
 def _move(kernel: Any) -> None:
