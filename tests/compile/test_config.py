@@ -16,6 +16,7 @@ import pytest
 import torch
 import torch._functorch.config as functorch_config
 import torch._inductor.config as inductor_config
+from torch._inductor import codecache
 from torch._inductor.runtime import triton_compat
 
 from vllm.compilation import compiler_interface, compiler_settings
@@ -213,35 +214,40 @@ def test_where_and_as_whom_a_process_runs_is_no_factor_and_inductor_s_variables_
     ]
 
 
-def test_triton_is_hashed_beside_the_caller(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Once for a process; one without Triton has nothing to do."""
-    goes_on, threads = threading.Event(), []
+@pytest.mark.parametrize("has_triton", [True, False])
+def test_compilers_are_hashed_beside_the_caller(
+    has_triton: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Triton where there is one, and torch even where Triton cannot be hashed."""
+    goes_on, hashed = threading.Event(), []
 
     def triton_key() -> str:
-        threads.append(threading.current_thread())
-        goes_on.wait()
-        return "key"
+        hashed.append(("triton", threading.current_thread()))
+        raise RuntimeError
 
+    def torch_key() -> bytes:
+        goes_on.wait()
+        hashed.append(("torch", threading.current_thread()))
+        return b"key"
+
+    monkeypatch.setattr(triton_compat, "HAS_TRITON", has_triton)
     monkeypatch.setattr(triton_compat, "triton_key", triton_key)
-    monkeypatch.setattr(triton_compat, "HAS_TRITON", False)
-    ask = compiler_interface.hash_triton.__wrapped__
-    assert ask() is None
-    monkeypatch.setattr(triton_compat, "HAS_TRITON", True)
-    hashing = ask()
-    assert hashing is not None
+    monkeypatch.setattr(codecache, "torch_key", torch_key)
+    hashing = compiler_interface.hash_compilers.__wrapped__()
     goes_on.set()
     hashing.join()
-    assert threads == [hashing]
+    expected = ["triton", "torch"] if has_triton else ["torch"]
+    assert hashed == [(name, hashing) for name in expected]
 
 
-def test_a_key_waits_for_the_hash_of_triton(monkeypatch: pytest.MonkeyPatch) -> None:
-    """So that nobody hashes it twice."""
+def test_a_key_waits_for_the_hashes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that nobody hashes twice."""
     waited: list[bool] = []
 
     class Hashing:
         def join(self) -> None:
             waited.append(True)
 
-    monkeypatch.setattr(compiler_interface, "hash_triton", Hashing)
+    monkeypatch.setattr(compiler_interface, "hash_compilers", Hashing)
     get_inductor_factors()
     assert waited == [True]

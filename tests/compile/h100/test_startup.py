@@ -58,7 +58,9 @@ def starts(tmp_path_factory: pytest.TempPathFactory) -> tuple[Answers, Answers]:
 def test_a_cold_start_saves_each_piece_and_a_warm_one_compiles_nothing(
     kind: str, starts: tuple[Answers, Answers]
 ) -> None:
-    """And both have the same results, for two sizes of the batch."""
+    """It imports none of Inductor's compiler, and times no kernel's configurations again. Both have
+    the same results, for two sizes of the batch.
+    """
     cold, warm = (each[kind] for each in starts)
     assert {name: count for name, count in cold["counters"].items() if count} == {
         "num_graphs_seen": 1, "num_pieces_seen": 5, "num_compiled": PIECES, "num_saved": PIECES,
@@ -67,6 +69,9 @@ def test_a_cold_start_saves_each_piece_and_a_warm_one_compiles_nothing(
         "num_graphs_seen": 1, "num_pieces_seen": 5, "num_loaded": PIECES,
     }  # fmt: skip
     assert warm["sums"] == cold["sums"]
+    assert (cold["compiler"] != [], warm["compiler"]) == (True, [])
+    timed = [each["torch"]["kernels_timed"] for each in (cold, warm)]
+    assert (timed[0] > 0, timed[1]) == (DEVICE == "cuda", 0)
     if DEVICE == "cpu":
         assert warm["deep_gemm"] == "the model has no DeepGEMM layer"
 
