@@ -299,13 +299,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     parser.add_argument("--repeats", type=int, default=3, help="starts of each kind (default: 3)")
     parser.add_argument("--once", choices=("dense", "moe"), help="start one model here and say so")
-    parser.add_argument("--profile", action="store_true", help="with --once: list what took longest")
+    parser.add_argument("--profile", action="store_true", help="--once, and what took longest")
     parser.add_argument("--without-sparing", action="store_true", help="load with all of Inductor")
     parser.add_argument("--json", action="store_true", help="print JSON")
     options = parser.parse_args(arguments)
     compared = ("--without-sparing",) if options.without_sparing else ()
     if compared:
-        spared_imports.are_known = lambda _: False
+        spared_imports.are_known = lambda folder: False
     if options.once:
         print(json.dumps(start_once(options.once, options.device, options.profile)))
         return 0

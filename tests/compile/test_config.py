@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextvars
+import copy
 import os
 import subprocess
 import sys
@@ -10,6 +11,7 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -55,7 +57,7 @@ def test_every_setting_flipped_changes_the_key_and_restored_restores_it(name: st
     tried, silent = 0, set()
     for setting, entry in config._config.items():
         changed = flipped(entry.default)
-        if entry.alias is not None or entry.deprecated or changed is None:
+        if entry.alias is not None or getattr(entry, "deprecated", False) or changed is None:
             continue
         tried += 1
         with config.patch({setting: changed}):
@@ -66,6 +68,78 @@ def test_every_setting_flipped_changes_the_key_and_restored_restores_it(name: st
     ours = set(_get_vllm_functorch_config()) if name == "functorch" else set()
     expected = compiler_settings.WITHOUT_EFFECT
     assert {s for s in silent - ours if not s.startswith(expected)} == set()
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_settings_are_read_as_torch_saves_them(name: str) -> None:
+    """Whichever is changed, in this thread or not; torch's own copies take longer than a key."""
+    config = CONFIGS[name]
+    assert compiler_settings._reads_as_torch(config)
+    with ThreadPoolExecutor(1) as pool:
+        for setting, entry in config._config.items():
+            changed = flipped(entry.default)
+            if entry.alias is not None or changed is None:
+                continue
+            with config.patch({setting: changed}):
+                assert compiler_settings._read(config) == compiler_settings._saved(config)
+                there = pool.submit(lambda: compiler_settings._read(config)).result()
+                assert there == pool.submit(lambda: compiler_settings._saved(config)).result()
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_a_collection_that_is_changed_in_its_place_changes_the_key(name: str) -> None:
+    """Nothing is remembered of what a setting was."""
+    config, before, tried = CONFIGS[name], key(), 0
+    for setting, entry in config._config.items():
+        if entry.alias is not None or not isinstance(entry.default, list | dict | set):
+            continue
+        if setting.startswith((*compiler_settings.WITHOUT_EFFECT, "_cache_config", "_save_config")):
+            continue
+        tried += 1
+        with config.patch({setting: copy.copy(entry.default)}):
+            held = getattr(config, setting)
+            change = {list: "append", set: "add"}.get(type(held))
+            if change is not None:
+                getattr(held, change)("changed")
+            else:
+                held["changed"] = 1
+            assert key() != before, setting
+    assert key() == before
+    assert tried > 0 or name == "functorch"
+
+
+class UnknownSettings:
+    """A configuration of a torch that keeps it in another way."""
+
+    made: object = None
+
+    def __init__(self, entries: dict[str, Any] | None) -> None:
+        self._config = entries
+        self._cache_config_factory_keys = ["made"]
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(type(self), name)
+
+    def save_config_portable(self, *, ignore_private_configs: bool) -> dict[str, object]:
+        return {"made": self.made and "named", "saved": not ignore_private_configs}
+
+
+@pytest.mark.parametrize("entries", [None, {}, {"made": SimpleNamespace(alias=None)}])
+def test_a_torch_whose_settings_read_otherwise_is_asked_itself(
+    entries: dict[str, Any] | None,
+) -> None:
+    """Slower, and never with fewer settings."""
+    expected = {"made": None, "saved": True}
+    assert compiler_settings.snapshot(UnknownSettings(entries), "other") == expected
+
+
+def test_torch_names_what_is_set_to_a_maker_of_objects(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As with `inductor_choices_class`, whose objects have a uuid()."""
+    config = UnknownSettings({"made": SimpleNamespace(alias=None)})
+    monkeypatch.setattr(compiler_settings, "_reads_as_torch", lambda _: True)
+    assert compiler_settings.snapshot(config, "other") == {"made": None}
+    monkeypatch.setattr(UnknownSettings, "made", object)
+    assert compiler_settings.snapshot(config, "other") == {"made": "named", "saved": True}
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,7 @@ def timed_where_compiled() -> AbstractContextManager[None]:
     """
     from torch._inductor.triton_bundler import TritonBundler
 
-    load = getattr(TritonBundler, "load_autotuners", None)
+    load: Any = getattr(TritonBundler, "load_autotuners", None)
 
     def load_moved(autotuners: Sequence[Any] | None) -> Any:
         for each in autotuners or ():
