@@ -86,6 +86,15 @@ def test_settings_are_read_as_torch_saves_them(name: str) -> None:
                 assert there == pool.submit(lambda: compiler_settings._saved(config)).result()
 
 
+def change_in_place(held: Any) -> None:
+    if isinstance(held, dict):
+        held["changed"] = 1
+    elif isinstance(held, set):
+        held.add("changed")
+    else:
+        held.append("changed")
+
+
 @pytest.mark.parametrize("name", CONFIGS)
 def test_a_collection_that_is_changed_in_its_place_changes_the_key(name: str) -> None:
     """Nothing is remembered of what a setting was."""
@@ -97,12 +106,7 @@ def test_a_collection_that_is_changed_in_its_place_changes_the_key(name: str) ->
             continue
         tried += 1
         with config.patch({setting: copy.copy(entry.default)}):
-            held = getattr(config, setting)
-            change = {list: "append", set: "add"}.get(type(held))
-            if change is not None:
-                getattr(held, change)("changed")
-            else:
-                held["changed"] = 1
+            change_in_place(getattr(config, setting))
             assert key() != before, setting
     assert key() == before
     assert tried > 0 or name == "functorch"

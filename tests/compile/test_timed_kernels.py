@@ -8,9 +8,11 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from torch._inductor.async_compile import AsyncCompile
 from torch._inductor.runtime.cache_dir_utils import temporary_cache_dir
 from torch._inductor.triton_bundler import TritonBundler
 
+from vllm.compilation import inductor_artifact
 from vllm.compilation.timed_kernels import timed_where_compiled
 
 SOURCE = "/gone/x2/cx2aevm2.py"
@@ -41,6 +43,22 @@ def test_a_kernel_finds_its_answer_where_the_artefact_was_unpacked(
         assert TritonBundler.load_autotuners(saved(SOURCE, None)) == ["name"]
         assert TritonBundler.load_autotuners(None) == ["name"]
     assert loaded == [str(tmp_path / "x2" / "cx2aevm2.py"), None]
+
+
+def test_loading_an_entry_names_its_folder_and_starts_no_workers(
+    tmp_path: Path, loaded: list[str | None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Inductor would start one per core for the first Triton kernel that it meets."""
+
+    def load(_folder: Path) -> bool:
+        TritonBundler.load_autotuners(saved(SOURCE))
+        return bool(AsyncCompile.use_process_pool())
+
+    monkeypatch.setattr(AsyncCompile, "use_process_pool", classmethod(lambda _: True))
+    monkeypatch.setattr(inductor_artifact, "_loaded", load)
+    assert inductor_artifact.load(tmp_path) is False
+    assert loaded == [str(tmp_path / inductor_artifact.BINARIES / "x2" / "cx2aevm2.py")]
+    assert AsyncCompile.use_process_pool()
 
 
 def test_other_threads_and_later_loads_are_left_alone(
