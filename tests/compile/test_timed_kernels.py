@@ -54,7 +54,7 @@ def test_loading_an_entry_names_its_folder_and_starts_no_workers(
         TritonBundler.load_autotuners(saved(SOURCE))
         return bool(AsyncCompile.use_process_pool())
 
-    monkeypatch.setattr(AsyncCompile, "use_process_pool", classmethod(lambda _: True))
+    monkeypatch.setattr(AsyncCompile, "use_process_pool", staticmethod(lambda: True))
     monkeypatch.setattr(inductor_artifact, "_loaded", load)
     assert inductor_artifact.load(tmp_path) is False
     assert loaded == [str(tmp_path / inductor_artifact.BINARIES / "x2" / "cx2aevm2.py")]
