@@ -8,7 +8,10 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import torch
+from torch._inductor import config
 from torch._inductor.async_compile import AsyncCompile
+from torch._inductor.runtime import autotune_cache
 from torch._inductor.runtime.cache_dir_utils import temporary_cache_dir
 from torch._inductor.triton_bundler import TritonBundler
 
@@ -62,6 +65,25 @@ def test_loading_an_entry_names_its_folder_and_starts_no_workers(
     assert workers == [False]
     assert loaded == [str(tmp_path / inductor_artifact.BINARIES / "x2" / "cx2aevm2.py")]
     assert AsyncCompile.use_process_pool()
+
+
+@pytest.mark.parametrize("kept_elsewhere", [False, True])
+def test_loading_makes_triton_s_driver_only_for_answers_that_are_kept_elsewhere(
+    kept_elsewhere: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Inductor asks for its name at each load, whatever the device, and reads it then alone."""
+    asked: list[Any] = []
+
+    def load(_folder: Path | None = None) -> None:
+        asked.append(autotune_cache.inductor_meta_from_config()["backend_hash"])
+
+    monkeypatch.setattr(autotune_cache, "has_triton", lambda: True)
+    monkeypatch.setattr(torch.utils._triton, "triton_hash_with_backend", lambda: "name")
+    monkeypatch.setattr(inductor_artifact, "_loaded", load)
+    with config.patch(bundled_autotune_remote_cache=kept_elsewhere):
+        inductor_artifact.load(tmp_path)
+    load()
+    assert asked == ["name" if kept_elsewhere else None, "name"]
 
 
 def test_other_threads_and_later_loads_are_left_alone(

@@ -26,7 +26,7 @@ from vllm.compilation.factors import UnsavableError
 from vllm.compilation.graph_factors import devices_of
 from vllm.compilation.in_this_thread import answered
 from vllm.compilation.process_folder import process_folder
-from vllm.compilation.timed_kernels import timed_where_compiled
+from vllm.compilation.timed_kernels import timed_where_compiled, without_triton_s_driver
 
 ARTIFACT = "artifact.bin"
 BINARIES = "binaries"
@@ -112,6 +112,7 @@ def _loading(folder: Path) -> Iterator[None]:
         temporary_cache_dir(str(folder / BINARIES)),
         cpu_probe.answering(),
         timed_where_compiled(),
+        without_triton_s_driver(),
         answered(codecache, "_precompile_header", lambda *_, **__: None),
         answered(AsyncCompile, "use_process_pool", lambda: False),
     ):

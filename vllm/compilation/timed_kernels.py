@@ -2,13 +2,14 @@
 
 Inductor's artefact holds the answers, and Inductor looks for them beside the source of the kernel,
 under the path that it had where it was compiled. That folder is another process's, and gone. This
-says where the answers lie now, so that nobody times again.
+says where the answers lie now, so that nobody times again. Where nobody keeps answers elsewhere,
+loading does not ask under which name they would be kept.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,21 @@ def timed_where_compiled() -> AbstractContextManager[None]:
         return load(autotuners)
 
     return answered(TritonBundler, "load_autotuners", load_moved)
+
+
+def without_triton_s_driver() -> AbstractContextManager[None]:
+    """Let this thread load without making Triton's driver, which names the backend in a key of
+    answers that are kept elsewhere.
+
+    Making it builds an extension once per home, and runs `ldconfig`, `file` and `ptxas`, even to
+    load a piece of a CPU's. Inductor reads the name only where such answers are in use.
+    """
+    from torch._inductor import config
+    from torch._inductor.runtime import autotune_cache
+
+    if config.bundled_autotune_remote_cache or config.is_fbcode():
+        return nullcontext()
+    return answered(autotune_cache, "has_triton", lambda: False)
 
 
 def _move(kernel: Any) -> None:
