@@ -240,7 +240,7 @@ def _longest(profiler: cProfile.Profile) -> list[str]:
     ]
 
 
-def measure_key(repeats: int) -> dict[str, float]:
+def measure_key(repeats: int, device: str) -> dict[str, float]:
     """Measure all factors of one piece and their key, in milliseconds: the first time and later."""
     times: list[float] = []
 
@@ -256,8 +256,8 @@ def measure_key(repeats: int) -> dict[str, float]:
         return graph
 
     with torch.no_grad():
-        layer = torch.compile(Mlp(), backend=backend, fullgraph=True)
-        layer(torch.randn(TOKENS, HIDDEN, dtype=torch.bfloat16))
+        layer = torch.compile(Mlp().to(device), backend=backend, fullgraph=True)
+        layer(torch.randn(TOKENS, HIDDEN, dtype=torch.bfloat16).to(device))
     return {"first_ms": times[0], "later_ms": statistics.median(times[1:])}
 
 
@@ -266,8 +266,9 @@ def measure_starts(kind: str, device: str, repeats: int, *options: str) -> dict[
     starts: dict[str, list[dict[str, Any]]] = {"cold": [], "warm": []}
     for _ in range(repeats):
         with tempfile.TemporaryDirectory() as cache:
-            for made in starts.values():
+            for name, made in starts.items():
                 made.append(_start(cache, kind, "--device", device, *options))
+                print(f"{kind} {name}: {made[-1]['seconds']:.2f} s", file=sys.stderr)
             if len(starts["warm"]) == repeats:
                 profiled = _start(cache, kind, "--device", device, *options, "--profile")
     middle = {
@@ -309,17 +310,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.once:
         print(json.dumps(start_once(options.once, options.device, options.profile)))
         return 0
+    key = measure_key(50, options.device)
     rows = [
         measure_starts(kind, options.device, options.repeats, *compared)
         for kind in ("dense", "moe")
     ]
-    report = {"torch": torch.__version__, "key": measure_key(50), "starts": rows}
+    report = {"torch": torch.__version__, "key": key, "starts": rows}
     if options.json:
         print(json.dumps(report, indent=2))
         return 0
-    print(
-        f"key: {report['key']['first_ms']:.1f} ms first, {report['key']['later_ms']:.2f} ms later"
-    )
+    print(f"key: {key['first_ms']:.1f} ms first, {key['later_ms']:.2f} ms later")
     for row in rows:
         times = f"cold {row['cold']:.2f} s, warm {row['warm']:.2f} s, {row['ratio']:.1f} times"
         print(f"{row['model']} on {row['device']}: {times}; DeepGEMM: {row['deep_gemm']}")

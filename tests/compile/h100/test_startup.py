@@ -76,6 +76,17 @@ def test_a_cold_start_saves_each_piece_and_a_warm_one_compiles_nothing(
         assert warm["deep_gemm"] == "the model has no DeepGEMM layer"
 
 
+def test_a_key_is_measured_on_the_device_of_the_starts() -> None:
+    """DeepGEMM's layers run on no other."""
+    script = "import json, compile_cache as b; print(json.dumps(b.measure_key(1, DEVICE)))"
+    search = os.pathsep.join((str(ROOT), str(ROOT / "benchmarks")))
+    said = subprocess.check_output(
+        [sys.executable, "-c", script.replace("DEVICE", repr(DEVICE))],
+        env={**os.environ, "PYTHONPATH": search},
+    )
+    assert set(json.loads(said.splitlines()[-1])) == {"first_ms", "later_ms"}
+
+
 def test_a_process_that_waits_for_a_killed_compilation_takes_over(tmp_path: Path) -> None:
     """With Inductor itself, which guards as on a GPU: the heir compiles; who comes after, from
     wherever, only loads.
