@@ -11,6 +11,8 @@ in this process.
 from __future__ import annotations
 
 import argparse
+import contextlib
+import cProfile
 import json
 import os
 import statistics
@@ -27,7 +29,9 @@ import torch
 from torch import nn
 from torch.nn.functional import rms_norm, silu
 
+from vllm.compilation import backends, spared_imports
 from vllm.compilation.backends import VllmBackend, piece_factors, shared_factors
+from vllm.compilation.cache import Store
 from vllm.compilation.compiler_interface import InductorStandaloneAdaptor
 from vllm.compilation.config import CompilationConfig, compilation_config
 from vllm.compilation.counter import compilation_counter
@@ -41,6 +45,11 @@ from vllm.model_executor.warmup.deep_gemm_warmup import deep_gemm_warmup
 ROOT = Path(__file__).resolve().parents[1]
 HIDDEN, HEAD, LAYERS, EXPERTS, TOKENS = 256, 128, 4, 2, 24
 ATTENTION = "benchmark::attention"
+# Of Inductor's compiler, what takes long to import and no loading needs.
+COMPILER = ("compile_fx", "graph", "ir", "lowering", "scheduler", "select_algorithm")
+# What torch calls its timing of a kernel's configurations.
+TIMING = "CachingAutotuner.benchmark_all_configs"
+PROFILED = 120  # lines of a profile
 
 _library = torch.library.Library("benchmark", "FRAGMENT")
 
@@ -129,10 +138,10 @@ class Stopwatch:
     def __init__(self) -> None:
         self.seconds: dict[str, float] = {}
 
-    def watch(self, owner: type, method: str, label: str) -> None:
-        """Count all calls of a method."""
-        inner = getattr(owner, method)
-        setattr(owner, method, lambda *values: self.timed(label, inner, *values))
+    def watch(self, owner: Any, name: str, label: str) -> None:
+        """Count all calls of a method, or of a module's function."""
+        inner = getattr(owner, name)
+        setattr(owner, name, lambda *values: self.timed(label, inner, *values))
         self.seconds[label] = 0.0
 
     def timed(self, label: str, call: Callable[..., Any], *values: object) -> Any:
@@ -145,19 +154,16 @@ class Stopwatch:
             self.seconds[label] = self.seconds.get(label, 0.0) + taken
 
 
-def start_once(kind: str, device: str) -> dict[str, Any]:
+def start_once(kind: str, device: str, profile: bool = False) -> dict[str, Any]:
     """Start one model; return how long it took until the first result, where that went, and what
     the cache did.
     """
-    watch = Stopwatch()
-    watch.watch(VllmBackend, "__call__", "backend")
-    watch.watch(InductorStandaloneAdaptor, "compile", "compile")
-    watch.watch(InductorStandaloneAdaptor, "load", "load")
+    watch, profiler = watched(), cProfile.Profile()
     torch.manual_seed(0)
     config = CompilationConfig(splitting_ops=(ATTENTION,), model={"kind": kind})
     with compilation_config(config), torch.no_grad():
-        model = Model(kind).to(device)
-        warmup = deep_gemm_warmup(model, TOKENS)
+        model = watch.timed("model", lambda: Model(kind).to(device))
+        warmup = watch.timed("warmup", deep_gemm_warmup, model, TOKENS)
         positions = torch.arange(TOKENS, device=device)
         x = torch.randn(TOKENS, HIDDEN, dtype=torch.bfloat16).to(device)
 
@@ -165,41 +171,76 @@ def start_once(kind: str, device: str) -> dict[str, Any]:
             total: float = model(positions[:tokens], x[:tokens]).float().sum().item()
             return total  # item() waits for the device
 
-        sums = [watch.timed(label, run, TOKENS) for label in ("first", "second")]
-        sums.append(run(TOKENS - 5))
+        modules = set(sys.modules)
+        with profiler if profile else contextlib.nullcontext():
+            sums = [watch.timed("first", run, TOKENS)]
+        imported = set(sys.modules) - modules
+        sums += [watch.timed("second", run, TOKENS), run(TOKENS - 5)]
     return {
         "model": kind,
         "device": device,
         "seconds": watch.seconds["first"],
         "parts": _parts(watch.seconds),
         "torch": _torch_says(),
+        "imported": len(imported),
+        "compiler": [name for name in COMPILER if f"torch._inductor.{name}" in sys.modules],
         "sums": sums,
         "deep_gemm": warmup.reason
         or f"{len(warmup.kernels)} kernels, {warmup.milliseconds:.1f} ms",
         "counters": asdict(compilation_counter),
+        **({"profile": _longest(profiler)} if profile else {}),
     }
 
 
+def watched() -> Stopwatch:
+    """Return a watch of what the backend does: keys, files, compiling, loading."""
+    watch = Stopwatch()
+    watch.watch(VllmBackend, "__call__", "backend")
+    watch.watch(backends, "shared_factors", "shared_factors")
+    watch.watch(backends, "piece_factors", "piece_factors")
+    watch.watch(Store, "take", "take")
+    watch.watch(InductorStandaloneAdaptor, "compile", "compile")
+    watch.watch(InductorStandaloneAdaptor, "load", "load")
+    return watch
+
+
 def _parts(seconds: dict[str, float]) -> dict[str, float]:
-    """Split the first run: the backend, of it compiling and loading, and Dynamo and the device."""
-    beside = seconds["first"] - seconds["backend"]
+    """Split the first run: the backend and its parts, Dynamo's tracing, and what is left to run."""
+    backend = seconds["backend"]
+    named = ("compile", "load", "shared_factors", "piece_factors", "take")
+    dynamo = _torch_says()["seconds"].get("_compile.compile_inner", backend)
     return {
         **seconds,
-        "keys_and_files": seconds["backend"] - seconds["compile"] - seconds["load"],
-        "tracing_and_running": beside,
+        "backend_rest": backend - sum(seconds[name] for name in named),
+        "tracing": dynamo - backend,
+        "running": seconds["first"] - dynamo,
     }
 
 
 def _torch_says() -> dict[str, Any]:
-    """Return torch's own times of 10 ms and more, nested ones too, and what Inductor counted."""
+    """Return torch's own times of 10 ms and more, nested ones too, how many kernels it timed, and
+    what Inductor counted.
+    """
     from torch._dynamo.utils import compilation_time_metrics, counters
 
     sums = {name: round(sum(times), 3) for name, times in compilation_time_metrics.items()}
     times = {name: taken for name, taken in sums.items() if taken >= 0.01}
-    return {"seconds": times, "inductor": dict(counters["inductor"])}
+    timed = len(compilation_time_metrics.get(TIMING, ()))
+    return {"seconds": times, "kernels_timed": timed, "inductor": dict(counters["inductor"])}
 
 
-def measure_key(repeats: int) -> dict[str, float]:
+def _longest(profiler: cProfile.Profile) -> list[str]:
+    """Return the calls that took longest: seconds with what they call, without, and the place."""
+    profiler.create_stats()
+    stats: dict[tuple[str, int, str], Any] = vars(profiler)["stats"]
+    rows = sorted(((row[3], row[2], place) for place, row in stats.items()), reverse=True)
+    return [
+        f"{total:.3f} {own:.3f} {'/'.join(Path(file).parts[-3:])}:{line} {name}"
+        for total, own, (file, line, name) in rows[:PROFILED]
+    ]
+
+
+def measure_key(repeats: int, device: str) -> dict[str, float]:
     """Measure all factors of one piece and their key, in milliseconds: the first time and later."""
     times: list[float] = []
 
@@ -215,28 +256,31 @@ def measure_key(repeats: int) -> dict[str, float]:
         return graph
 
     with torch.no_grad():
-        layer = torch.compile(Mlp(), backend=backend, fullgraph=True)
-        layer(torch.randn(TOKENS, HIDDEN, dtype=torch.bfloat16))
+        layer = torch.compile(Mlp().to(device), backend=backend, fullgraph=True)
+        layer(torch.randn(TOKENS, HIDDEN, dtype=torch.bfloat16).to(device))
     return {"first_ms": times[0], "later_ms": statistics.median(times[1:])}
 
 
-def measure_starts(kind: str, device: str, repeats: int) -> dict[str, Any]:
-    """Measure starts in new processes, each repetition cold and then warm."""
+def measure_starts(kind: str, device: str, repeats: int, *options: str) -> dict[str, Any]:
+    """Measure starts in new processes, each repetition cold and then warm; profile one more."""
     starts: dict[str, list[dict[str, Any]]] = {"cold": [], "warm": []}
     for _ in range(repeats):
         with tempfile.TemporaryDirectory() as cache:
-            for made in starts.values():
-                made.append(_start(kind, device, cache))
+            for name, made in starts.items():
+                made.append(_start(cache, kind, "--device", device, *options))
+                print(f"{kind} {name}: {made[-1]['seconds']:.2f} s", file=sys.stderr)
+            if len(starts["warm"]) == repeats:
+                profiled = _start(cache, kind, "--device", device, *options, "--profile")
     middle = {
         name: statistics.median(each["seconds"] for each in made) for name, made in starts.items()
     }
     ratio = middle["cold"] / middle["warm"]
     about = {name: starts["warm"][-1][name] for name in ("model", "device", "deep_gemm")}
-    return {**about, **middle, "ratio": ratio, "starts": starts}
+    return {**about, **middle, "ratio": ratio, "starts": starts, "profile": profiled["profile"]}
 
 
-def _start(kind: str, device: str, cache: str) -> dict[str, Any]:
-    command = [sys.executable, __file__, "--once", kind, "--device", device]
+def _start(cache: str, kind: str, *options: str) -> dict[str, Any]:
+    command = [sys.executable, __file__, "--once", kind, *options]
     environment = {**os.environ, "VLLM_CACHE_ROOT": cache, "PYTHONPATH": str(ROOT)}
     began = time.perf_counter()
     done = subprocess.run(command, env=environment, check=True, stdout=subprocess.PIPE, text=True)
@@ -256,25 +300,34 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     parser.add_argument("--repeats", type=int, default=3, help="starts of each kind (default: 3)")
     parser.add_argument("--once", choices=("dense", "moe"), help="start one model here and say so")
+    parser.add_argument("--profile", action="store_true", help="--once, and what took longest")
+    parser.add_argument("--without-sparing", action="store_true", help="load with all of Inductor")
     parser.add_argument("--json", action="store_true", help="print JSON")
     options = parser.parse_args(arguments)
+    compared = ("--without-sparing",) if options.without_sparing else ()
+    if compared:
+        spared_imports.are_known = lambda folder: False
     if options.once:
-        print(json.dumps(start_once(options.once, options.device)))
+        print(json.dumps(start_once(options.once, options.device, options.profile)))
         return 0
-    rows = [measure_starts(kind, options.device, options.repeats) for kind in ("dense", "moe")]
-    report = {"torch": torch.__version__, "key": measure_key(50), "starts": rows}
+    key = measure_key(50, options.device)
+    rows = [
+        measure_starts(kind, options.device, options.repeats, *compared)
+        for kind in ("dense", "moe")
+    ]
+    report = {"torch": torch.__version__, "key": key, "starts": rows}
     if options.json:
         print(json.dumps(report, indent=2))
         return 0
-    print(
-        f"key: {report['key']['first_ms']:.1f} ms first, {report['key']['later_ms']:.2f} ms later"
-    )
+    print(f"key: {key['first_ms']:.1f} ms first, {key['later_ms']:.2f} ms later")
     for row in rows:
         times = f"cold {row['cold']:.2f} s, warm {row['warm']:.2f} s, {row['ratio']:.1f} times"
         print(f"{row['model']} on {row['device']}: {times}; DeepGEMM: {row['deep_gemm']}")
         for name, starts in row["starts"].items():
             parts = ", ".join(f"{part} {s:.2f}" for part, s in starts[-1]["parts"].items())
             print(f"  last {name}: {parts} s; {counted(starts[-1]['counters'])}")
+            timed, compiler = starts[-1]["torch"]["kernels_timed"], starts[-1]["compiler"]
+            print(f"    {timed} kernels timed; of Inductor's compiler: {compiler or 'nothing'}")
     return 0
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextvars
+import copy
 import os
 import subprocess
 import sys
@@ -10,12 +11,14 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
 import torch._functorch.config as functorch_config
 import torch._inductor.config as inductor_config
+from torch._inductor import codecache
 from torch._inductor.runtime import triton_compat
 
 from vllm.compilation import compiler_interface, compiler_settings
@@ -54,7 +57,7 @@ def test_every_setting_flipped_changes_the_key_and_restored_restores_it(name: st
     tried, silent = 0, set()
     for setting, entry in config._config.items():
         changed = flipped(entry.default)
-        if entry.alias is not None or entry.deprecated or changed is None:
+        if entry.alias is not None or getattr(entry, "deprecated", False) or changed is None:
             continue
         tried += 1
         with config.patch({setting: changed}):
@@ -65,6 +68,82 @@ def test_every_setting_flipped_changes_the_key_and_restored_restores_it(name: st
     ours = set(_get_vllm_functorch_config()) if name == "functorch" else set()
     expected = compiler_settings.WITHOUT_EFFECT
     assert {s for s in silent - ours if not s.startswith(expected)} == set()
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_settings_are_read_as_torch_saves_them(name: str) -> None:
+    """Whichever is changed, in this thread or not; torch's own copies take longer than a key."""
+    config = CONFIGS[name]
+    assert compiler_settings._reads_as_torch(config)
+    with ThreadPoolExecutor(1) as pool:
+        for setting, entry in config._config.items():
+            changed = flipped(entry.default)
+            if entry.alias is not None or changed is None:
+                continue
+            with config.patch({setting: changed}):
+                assert compiler_settings._read(config) == compiler_settings._saved(config)
+                there = pool.submit(lambda: compiler_settings._read(config)).result()
+                assert there == pool.submit(lambda: compiler_settings._saved(config)).result()
+
+
+def change_in_place(held: Any) -> None:
+    if isinstance(held, dict):
+        held["changed"] = 1
+    elif isinstance(held, set):
+        held.add("changed")
+    else:
+        held.append("changed")
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_a_collection_that_is_changed_in_its_place_changes_the_key(name: str) -> None:
+    """Nothing is remembered of what a setting was."""
+    config, before, tried = CONFIGS[name], key(), 0
+    for setting, entry in config._config.items():
+        if entry.alias is not None or not isinstance(entry.default, list | dict | set):
+            continue
+        if setting.startswith((*compiler_settings.WITHOUT_EFFECT, "_cache_config", "_save_config")):
+            continue
+        tried += 1
+        with config.patch({setting: copy.copy(entry.default)}):
+            change_in_place(getattr(config, setting))
+            assert key() != before, setting
+    assert key() == before
+    assert tried > 0 or name == "functorch"
+
+
+class UnknownSettings:
+    """A configuration of a torch that keeps it in another way."""
+
+    made: object = None
+
+    def __init__(self, entries: dict[str, Any] | None) -> None:
+        self._config = entries
+        self._cache_config_factory_keys = ["made"]
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(type(self), name)
+
+    def save_config_portable(self, *, ignore_private_configs: bool) -> dict[str, object]:
+        return {"made": self.made and "named", "saved": not ignore_private_configs}
+
+
+@pytest.mark.parametrize("entries", [None, {}, {"made": SimpleNamespace(alias=None)}])
+def test_a_torch_whose_settings_read_otherwise_is_asked_itself(
+    entries: dict[str, Any] | None,
+) -> None:
+    """Slower, and never with fewer settings."""
+    expected = {"made": None, "saved": True}
+    assert compiler_settings.snapshot(UnknownSettings(entries), "other") == expected
+
+
+def test_torch_names_what_is_set_to_a_maker_of_objects(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As with `inductor_choices_class`, whose objects have a uuid()."""
+    config = UnknownSettings({"made": SimpleNamespace(alias=None)})
+    monkeypatch.setattr(compiler_settings, "_reads_as_torch", lambda _: True)
+    assert compiler_settings.snapshot(config, "other") == {"made": None}
+    monkeypatch.setattr(UnknownSettings, "made", object)
+    assert compiler_settings.snapshot(config, "other") == {"made": "named", "saved": True}
 
 
 @pytest.mark.parametrize(
@@ -213,35 +292,40 @@ def test_where_and_as_whom_a_process_runs_is_no_factor_and_inductor_s_variables_
     ]
 
 
-def test_triton_is_hashed_beside_the_caller(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Once for a process; one without Triton has nothing to do."""
-    goes_on, threads = threading.Event(), []
+@pytest.mark.parametrize("has_triton", [True, False])
+def test_compilers_are_hashed_beside_the_caller(
+    has_triton: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Triton where there is one, and torch even where Triton cannot be hashed."""
+    goes_on, hashed = threading.Event(), []
 
     def triton_key() -> str:
-        threads.append(threading.current_thread())
-        goes_on.wait()
-        return "key"
+        hashed.append(("triton", threading.current_thread()))
+        raise RuntimeError
 
+    def torch_key() -> bytes:
+        goes_on.wait()
+        hashed.append(("torch", threading.current_thread()))
+        return b"key"
+
+    monkeypatch.setattr(triton_compat, "HAS_TRITON", has_triton)
     monkeypatch.setattr(triton_compat, "triton_key", triton_key)
-    monkeypatch.setattr(triton_compat, "HAS_TRITON", False)
-    ask = compiler_interface.hash_triton.__wrapped__
-    assert ask() is None
-    monkeypatch.setattr(triton_compat, "HAS_TRITON", True)
-    hashing = ask()
-    assert hashing is not None
+    monkeypatch.setattr(codecache, "torch_key", torch_key)
+    hashing = compiler_interface.hash_compilers.__wrapped__()
     goes_on.set()
     hashing.join()
-    assert threads == [hashing]
+    expected = ["triton", "torch"] if has_triton else ["torch"]
+    assert hashed == [(name, hashing) for name in expected]
 
 
-def test_a_key_waits_for_the_hash_of_triton(monkeypatch: pytest.MonkeyPatch) -> None:
-    """So that nobody hashes it twice."""
+def test_a_key_waits_for_the_hashes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that nobody hashes twice."""
     waited: list[bool] = []
 
     class Hashing:
         def join(self) -> None:
             waited.append(True)
 
-    monkeypatch.setattr(compiler_interface, "hash_triton", Hashing)
+    monkeypatch.setattr(compiler_interface, "hash_compilers", Hashing)
     get_inductor_factors()
     assert waited == [True]

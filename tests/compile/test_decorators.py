@@ -118,10 +118,24 @@ def test_making_a_model_begins_to_hash(monkeypatch: pytest.MonkeyPatch) -> None:
     def begin() -> None:
         begun.append(compilation_counter.num_graphs_seen)
 
-    monkeypatch.setattr("vllm.compilation.backends.hash_triton", begin)
+    monkeypatch.setattr("vllm.compilation.backends.hash_compilers", begin)
     with compilation_config(EAGER):
         Doubling()
     assert begun == []
+    made_after: list[int] = []
+
+    @support_torch_compile
+    class Watching(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            made_after.append(len(begun))
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return 2 * x
+
+    Watching()
+    assert made_after == [1], "the making of the model goes on beside"
+    begun.clear()
     model, before = Doubling(), compilation_counter.num_graphs_seen
     assert begun == [before]
     model(torch.ones(4, 3))

@@ -145,7 +145,7 @@ def test_a_torch_that_relies_on_its_compiler_loads_with_it(
 def test_an_entry_that_names_no_kernels_is_loaded_as_torch_does(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """As those of GPUs are: at once, not after another way has failed."""
+    """At once, not after another way has failed."""
     answered: list[bool] = []
     real = builtins.__import__
     monkeypatch.setattr(

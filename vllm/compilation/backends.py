@@ -18,7 +18,7 @@ from torch import fx
 from vllm.compilation.cache import CompileCache, compile_uncached
 from vllm.compilation.compiler_interface import (
     CompilerInterface,
-    hash_triton,
+    hash_compilers,
     is_compile_cache_enabled,
     make_compiler,
     torch_state,
@@ -55,7 +55,7 @@ class VllmBackend:
     def prepare(self) -> None:
         """Begin what a key needs and a model does not; call it before weights are read."""
         if self.compiler.name != "eager" and is_compile_cache_enabled():
-            hash_triton()
+            hash_compilers()
 
     def __call__(self, graph: fx.GraphModule, inputs: Sequence[object]) -> Callable[..., Any]:
         """Return what runs a traced graph."""

@@ -86,22 +86,21 @@ def get_inductor_factors() -> list[Plain]:
 
 
 @cache
-def hash_triton() -> threading.Thread | None:
-    """Begin to hash Triton's compiler, beside whatever the caller does next; None where there is
-    none.
+def hash_compilers() -> threading.Thread:
+    """Begin to hash Triton, where there is one, and torch, beside whatever the caller does next.
 
-    Inductor's factor of the system is that hash, of 400 MB: hashing needs no interpreter lock.
+    Both are factors: Triton is 400 MB, torch some thousands of files.
     """
     # Order: imported here, not in the thread, which would see half of what others import.
+    from torch._inductor.codecache import torch_key
     from torch._inductor.runtime.triton_compat import HAS_TRITON, triton_key
 
     def remember() -> None:
-        with contextlib.suppress(Exception):  # whoever needs it meets the error
-            triton_key()  # Triton keeps the answer
+        for ask in (triton_key, torch_key) if HAS_TRITON else (torch_key,):
+            with contextlib.suppress(Exception):  # whoever needs it meets the error
+                ask()  # they keep the answer
 
-    if not HAS_TRITON:
-        return None
-    thread = threading.Thread(target=remember, name="hash-triton", daemon=True)
+    thread = threading.Thread(target=remember, name="hash-compilers", daemon=True)
     thread.start()
     return thread
 
@@ -109,9 +108,7 @@ def hash_triton() -> threading.Thread | None:
 def _machine_of_torch() -> tuple[Plain, Plain]:
     from torch._inductor.codecache import CacheBase, torch_key
 
-    hashing = hash_triton()
-    if hashing is not None:
-        hashing.join()
+    hash_compilers().join()
     return CacheBase.get_system(), torch_key().hex()
 
 

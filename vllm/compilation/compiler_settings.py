@@ -40,6 +40,7 @@ WITHOUT_EFFECT = (
 LEFT_OUT_BY_TORCH = (
     "_fuse_ddp_communication_passes",
     "_pre_fusion_custom_pass",
+    "always_complex_memory_overlap_TESTING_ONLY",
     "cudagraph_policy",
     "force_disable_cudagraph_TESTING_ONLY",
     "joint_custom_post_pass",
@@ -76,11 +77,42 @@ def snapshot(
 
 
 def _portable(config: Any, name: str) -> Mapping[str, object]:
+    """Return what torch would save of a configuration module."""
     try:
-        result: Mapping[str, object] = config.save_config_portable(ignore_private_configs=False)
+        return _read(config) if _reads_as_torch(config) else _saved(config)
     except Exception as error:  # what a setting's own uuid() or copy raises
         raise UnkeyableError(f"{name}: the settings cannot be read ({error})") from error
-    return result
+
+
+@cache
+def _reads_as_torch(config: Any) -> bool:
+    """Whether reading a module's settings gives what torch saves; asked once, in a torch unknown to
+    us it may not.
+    """
+    return getattr(config, "_config", None) is not None and _read(config) == _saved(config)
+
+
+def _read(config: Any) -> Mapping[str, object]:
+    """Return a module's settings, each as Inductor sees it; torch would copy them all, which takes
+    longer than all else of a key.
+
+    Whoever gets them only reads them, at once: lists and the like may be changed in place.
+
+    Source: torch's ConfigModule.save_config_portable
+    """
+    left_out = tuple(getattr(config, "_cache_config_ignore_prefix", ()))
+    values = {
+        key: config.__getattr__(key)
+        for key, entry in config._config.items()
+        if entry.alias is None and not key.startswith(left_out)
+    }
+    made = getattr(config, "_cache_config_factory_keys", ())
+    return _saved(config) if any(values.get(key) is not None for key in made) else values
+
+
+def _saved(config: Any) -> Mapping[str, object]:
+    saved: Mapping[str, object] = config.save_config_portable(ignore_private_configs=False)
+    return saved
 
 
 def cpp_compiler() -> str:

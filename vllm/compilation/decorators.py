@@ -59,13 +59,14 @@ def _add_compilation(model: type[nn.Module], dynamic: Mapping[str, tuple[int, ..
     signature = inspect.signature(model.forward)
 
     def init(self: Any, *args: Any, **kwargs: Any) -> None:
-        plain_init(self, *args, **kwargs)
         config = current_compilation_config()
+        backend = VllmBackend(config) if config.mode == "compile" else None
+        if backend is not None:
+            backend.prepare()  # beside the making of the model
+        plain_init(self, *args, **kwargs)
         compiled = None
-        if config.mode == "compile":
-            backend = VllmBackend(config)
+        if backend is not None:
             compiled = torch.compile(self.forward, backend=backend, fullgraph=True, dynamic=False)
-            backend.prepare()
         self.__dict__["_compiled_forward"] = compiled
 
     def call(self: Any, *args: Any, **kwargs: Any) -> Any:

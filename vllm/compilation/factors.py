@@ -90,6 +90,9 @@ def canonical_json(tree: Plain) -> str:
         raise UnkeyableError(f"factors: {error}") from None
 
 
+_THEMSELVES = frozenset((type(None), bool, int))
+
+
 def plain(value: object, name: str) -> Plain:
     """Return a value as a plain tree that says all of it.
 
@@ -98,7 +101,9 @@ def plain(value: object, name: str) -> Plain:
 
     Raises: UnkeyableError names the part that has no such form.
     """
-    if value is None or (isinstance(value, bool | int | str) and not isinstance(value, enum.Enum)):
+    if type(value) in _THEMSELVES:  # most settings are; the rest is asked more slowly
+        return value
+    if isinstance(value, bool | int | str) and not isinstance(value, enum.Enum):
         return _path_free(value, name) if isinstance(value, str) else value
     if isinstance(value, float):
         return value if math.isfinite(value) else repr(value)

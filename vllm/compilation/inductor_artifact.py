@@ -24,7 +24,9 @@ from torch import fx
 from vllm.compilation import cpu_probe, spared_imports
 from vllm.compilation.factors import UnsavableError
 from vllm.compilation.graph_factors import devices_of
+from vllm.compilation.in_this_thread import answered
 from vllm.compilation.process_folder import process_folder
+from vllm.compilation.timed_kernels import timed_where_compiled, without_triton_s_driver
 
 ARTIFACT = "artifact.bin"
 BINARIES = "binaries"
@@ -50,8 +52,7 @@ def compile_graph(
     """
     from torch._inductor.runtime.cache_dir_utils import temporary_cache_dir
 
-    devices = {device.type for device in devices_of(graph, inputs)}
-    on_cpu = "cpu" in devices
+    on_cpu = any(device.type == "cpu" for device in devices_of(graph, inputs))
     with _working, cpu_probe.answering():
         if on_cpu:
             cpu_probe.probe()
@@ -67,8 +68,7 @@ def compile_graph(
         if folder is not None:
             _save(compiled, folder)
             _collect(work, folder / BINARIES)
-            if devices == {"cpu"}:  # not tried with Triton's launchers
-                spared_imports.save(folder)
+            spared_imports.save(folder)
             if on_cpu:  # the key names the CPU then, and only then
                 cpu_probe.save(folder)
     return compiled
@@ -76,10 +76,7 @@ def compile_graph(
 
 def load(folder: Path) -> Callable[..., Any]:
     """Load an artefact with its binaries in place; the folder's files must stay while it lives."""
-    from torch._inductor.runtime.cache_dir_utils import temporary_cache_dir
-
-    binaries = temporary_cache_dir(str(folder / BINARIES))
-    with _working, cpu_probe.answering(), _no_precompiled_headers(), binaries:
+    with _working, _loading(folder):
         cpu_probe.learn(folder)
         if not spared_imports.are_known(folder):
             return _loaded(folder)
@@ -93,8 +90,6 @@ def load(folder: Path) -> Callable[..., Any]:
 
 
 def _loaded(folder: Path) -> Callable[..., Any]:
-    import torch._inductor.async_compile  # torch's loading takes it for imported
-
     loaded: Callable[..., Any] = torch._inductor.CompiledArtifact.load(
         path=str(folder / ARTIFACT), format="binary"
     )
@@ -102,25 +97,26 @@ def _loaded(folder: Path) -> Callable[..., Any]:
 
 
 @contextlib.contextmanager
-def _no_precompiled_headers() -> Iterator[None]:
-    """Spare this thread the headers that Inductor precompiles before it looks for a built kernel.
+def _loading(folder: Path) -> Iterator[None]:
+    """Let this thread's Inductor work in an entry's folder, and spare it what only compiling needs.
 
-    Switching off `cpp_cache_precompile_headers` instead would change kernels' names in torch 2.13.
+    Headers: Inductor precompiles them before it looks for a built kernel. Switching off
+    `cpp_cache_precompile_headers` instead would change kernels' names in torch 2.13.
+    Workers: it starts a process per core for the first Triton kernel, though nothing is to compile.
     """
     from torch._inductor import codecache
+    from torch._inductor.async_compile import AsyncCompile
+    from torch._inductor.runtime.cache_dir_utils import temporary_cache_dir
 
-    module: Any = codecache
-    precompile, thread = module._precompile_header, threading.get_ident()
-
-    def spare(*values: object, **options: object) -> object:
-        here = threading.get_ident() == thread
-        return None if here else precompile(*values, **options)
-
-    module._precompile_header = spare
-    try:
+    with (
+        temporary_cache_dir(str(folder / BINARIES)),
+        cpu_probe.answering(),
+        timed_where_compiled(),
+        without_triton_s_driver(),
+        answered(codecache, "_precompile_header", lambda *_, **__: None),
+        answered(AsyncCompile, "use_process_pool", lambda: False),
+    ):
         yield
-    finally:
-        module._precompile_header = precompile
 
 
 def _save(compiled: Any, folder: Path) -> None:

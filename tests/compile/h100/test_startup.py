@@ -58,7 +58,9 @@ def starts(tmp_path_factory: pytest.TempPathFactory) -> tuple[Answers, Answers]:
 def test_a_cold_start_saves_each_piece_and_a_warm_one_compiles_nothing(
     kind: str, starts: tuple[Answers, Answers]
 ) -> None:
-    """And both have the same results, for two sizes of the batch."""
+    """It imports none of Inductor's compiler, and times no kernel's configurations again. Both have
+    the same results, for two sizes of the batch.
+    """
     cold, warm = (each[kind] for each in starts)
     assert {name: count for name, count in cold["counters"].items() if count} == {
         "num_graphs_seen": 1, "num_pieces_seen": 5, "num_compiled": PIECES, "num_saved": PIECES,
@@ -67,8 +69,22 @@ def test_a_cold_start_saves_each_piece_and_a_warm_one_compiles_nothing(
         "num_graphs_seen": 1, "num_pieces_seen": 5, "num_loaded": PIECES,
     }  # fmt: skip
     assert warm["sums"] == cold["sums"]
+    assert (cold["compiler"] != [], warm["compiler"]) == (True, [])
+    timed = [each["torch"]["kernels_timed"] for each in (cold, warm)]
+    assert (timed[0] > 0, timed[1]) == (DEVICE == "cuda", 0)
     if DEVICE == "cpu":
         assert warm["deep_gemm"] == "the model has no DeepGEMM layer"
+
+
+def test_a_key_is_measured_on_the_device_of_the_starts() -> None:
+    """DeepGEMM's layers run on no other."""
+    script = "import json, compile_cache as b; print(json.dumps(b.measure_key(1, DEVICE)))"
+    search = os.pathsep.join((str(ROOT), str(ROOT / "benchmarks")))
+    said = subprocess.check_output(
+        [sys.executable, "-c", script.replace("DEVICE", repr(DEVICE))],
+        env={**os.environ, "PYTHONPATH": search},
+    )
+    assert set(json.loads(said.splitlines()[-1])) == {"first_ms", "later_ms"}
 
 
 def test_a_process_that_waits_for_a_killed_compilation_takes_over(tmp_path: Path) -> None:
