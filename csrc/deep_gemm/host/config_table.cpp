@@ -40,7 +40,8 @@ constexpr double kMemoryBytesPerCycle = 3435;  // of the whole device
 constexpr double kTileCycles = 696;            // filling the pipeline
 constexpr double kStoreCyclesPerByte = 0.037;  // of the output tile
 constexpr double kLaunchCycles = 7340;
-constexpr double kSplitCycles = 3870;         // of every turn of clusters: their start, and waiting for each other
+constexpr double kSplitCycles = 900;          // of clusters: their start, and waiting for each other
+constexpr double kSplitTurnCycles = 8000;     // of every further turn of them
 constexpr double kPartCyclesPerByte = 0.123;  // of the parts that a block sends
 // A tile with few rows is read once: then B's bytes come from device memory, at what each busy multiprocessor gets.
 constexpr std::int64_t kStreamedRows = 128;
@@ -106,13 +107,15 @@ std::int64_t expected_tiles_m(const KernelConfig& config, const Problem& problem
 double split_cycles(const KernelConfig& config, std::int64_t waves) {
   if (config.split_k == 1) return 0;
   const int parts = config.tile_m * config.tile_n * static_cast<int>(sizeof(float)) / config.split_k;
-  return static_cast<double>(waves) * kSplitCycles + kPartCyclesPerByte * parts * (config.split_k - 1);
+  return kSplitCycles + static_cast<double>(waves - 1) * kSplitTurnCycles +
+         kPartCyclesPerByte * parts * (config.split_k - 1);
 }
 
 double load_cycles(const KernelConfig& config, std::int64_t rows, double blocks) {
   const double shared = config.operand_stage_bytes() / kL2BytesPerCycle;
   if (rows > kStreamedRows) return shared;
-  return std::max(shared, config.b_stage_bytes() * blocks / kMemoryBytesPerCycle);
+  const double readers = static_cast<double>(divide_up(rows, config.tile_m));  // blocks that share a tile of B
+  return std::max(shared, config.b_stage_bytes() * blocks / readers / kMemoryBytesPerCycle);
 }
 
 }  // namespace

@@ -14,10 +14,15 @@ KernelSlot& slot_of(std::size_t index) {
   return slots[index];
 }
 
+// Rows up to which blocks of a dependent launch start in pairs.
+constexpr std::int64_t kPairedRows = 128;
+
 // How a problem is computed: what of a launch its operands' addresses don't change.
 struct Plan {
   std::size_t index;  // of the configuration; config_count(): none suits
   unsigned blocks;
+  unsigned cluster;            // blocks that start together
+  unsigned dependent_cluster;  // the same where the launch may begin before the stream's last kernel has ended
   unsigned shared_bytes;
   TileSchedule schedule;
 };
@@ -33,11 +38,23 @@ unsigned blocks_of(const KernelConfig& config, const Problem& problem, const Til
                                         static_cast<std::uint64_t>(multiprocessors)));
 }
 
+// Blocks that each start when a multiprocessor is done with the last kernel drift apart, and what neighbours share is
+// read from device memory twice; with few rows, when reading is all there is, that shows.
+unsigned dependent_cluster_of(const KernelConfig& config, const Problem& problem, unsigned blocks) {
+  const bool pairs = config.split_k == 1 && blocks % 2 == 0 && problem.grouping == Grouping::kNone;
+  return pairs && problem.m <= kPairedRows ? 2 : static_cast<unsigned>(config.split_k);
+}
+
 Plan plan_with(std::size_t index, const Problem& problem, int multiprocessors) {
-  if (index == config_count()) return {index, 0, 0, {}};
+  if (index == config_count()) return {index, 0, 0, 0, 0, {}};
   const KernelConfig& config = config_at(index).config;
   const TileSchedule schedule = schedule_of(config, problem);
-  return {index, blocks_of(config, problem, schedule, multiprocessors), static_cast<unsigned>(config.shared_bytes()),
+  const unsigned blocks = blocks_of(config, problem, schedule, multiprocessors);
+  return {index,
+          blocks,
+          static_cast<unsigned>(config.split_k),
+          dependent_cluster_of(config, problem, blocks),
+          static_cast<unsigned>(config.shared_bytes()),
           schedule};
 }
 
@@ -54,12 +71,13 @@ bool launch(const Driver& driver, CUfunction function, const KernelConfig& confi
   launch_config.hStream = static_cast<CUstream>(stream);
   CUlaunchAttribute attributes[2] = {};
   launch_config.attrs = attributes;
-  if (config.split_k > 1) {
+  const bool dependent = Settings::get().dependent_launch.load(std::memory_order_relaxed);
+  if (const unsigned cluster = dependent ? plan.dependent_cluster : plan.cluster; cluster > 1) {
     CUlaunchAttribute& attribute = attributes[launch_config.numAttrs++];
     attribute.id = CU_LAUNCH_ATTRIBUTE_CLUSTER_DIMENSION;
-    attribute.value.clusterDim = {static_cast<unsigned>(config.split_k), 1, 1};
+    attribute.value.clusterDim = {cluster, 1, 1};
   }
-  if (Settings::get().dependent_launch.load(std::memory_order_relaxed)) {
+  if (dependent) {
     CUlaunchAttribute& attribute = attributes[launch_config.numAttrs++];
     attribute.id = CU_LAUNCH_ATTRIBUTE_PROGRAMMATIC_STREAM_SERIALIZATION;
     attribute.value.programmaticStreamSerializationAllowed = 1;

@@ -7,6 +7,7 @@ import pytest
 from tests.vllm.third_party.deep_gemm.conftest import Run
 
 DEPENDENT = "6"  # CU_LAUNCH_ATTRIBUTE_PROGRAMMATIC_STREAM_SERIALIZATION
+CLUSTER_DIMENSION = "4"  # CU_LAUNCH_ATTRIBUTE_CLUSTER_DIMENSION
 
 
 def test_a_limit_of_multiprocessors_bounds_the_blocks(run: Run) -> None:
@@ -45,6 +46,26 @@ call(m=4096, n=4096)
     )
     assert outcome.lines == ["True"]
     assert [launch[4:] for launch in outcome.launches] == [[], [f"{DEPENDENT}:1"], []]
+
+
+def test_blocks_of_few_rows_start_in_pairs_where_launches_are_dependent(run: Run) -> None:
+    """An odd number of blocks, more rows, groups, or an ordinary launch: each block by itself."""
+    outcome = run(
+        """
+deep_gemm._C.force_config("fp8_m64n64_bf16")
+for pdl in (False, True):
+    deep_gemm.set_pdl(pdl)
+    for m, n in ((128, 4096), (64, 64), (129, 4096)):
+        call(m=m, n=n)
+deep_gemm._C.force_config("fp8_m64n32k2_bf16")
+call(m=64, n=2112)
+deep_gemm._C.force_config(None)
+call_contiguous(m=128)
+"""
+    )
+    alone, pair = [f"{DEPENDENT}:1"], [f"{CLUSTER_DIMENSION}:2", f"{DEPENDENT}:1"]
+    expected = [[], [], [], pair, alone, alone, pair, alone]
+    assert [launch[4:] for launch in outcome.launches] == expected
 
 
 def test_weights_are_read_early_only_where_both_settings_say_so(run: Run) -> None:
