@@ -29,6 +29,8 @@ import torch
 from torch import nn
 from torch.nn.functional import rms_norm, silu
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
 from vllm.compilation import backends, spared_imports
 from vllm.compilation.backends import VllmBackend, piece_factors, shared_factors
 from vllm.compilation.cache import Store
