@@ -38,8 +38,8 @@ unsigned blocks_of(const KernelConfig& config, const Problem& problem, const Til
                                         static_cast<std::uint64_t>(multiprocessors)));
 }
 
-// Blocks that each start when a multiprocessor is done with the last kernel drift apart, and what neighbours share is
-// read from device memory twice; with few rows, when reading is all there is, that shows.
+// Blocks that each start when a multiprocessor is done with the last kernel drift apart, and what neighbours share
+// seems to come from device memory twice; with few rows, when reading is all there is, that shows (docs/kernels.md).
 unsigned dependent_cluster_of(const KernelConfig& config, const Problem& problem, unsigned blocks) {
   const bool pairs = config.split_k == 1 && blocks % 2 == 0 && problem.grouping == Grouping::kNone;
   return pairs && problem.m <= kPairedRows ? 2 : static_cast<unsigned>(config.split_k);
