@@ -1,9 +1,10 @@
-"""Time every configuration of the FP8 GEMM on the published shapes: what does choosing cost?
+"""Time every configuration of a dense GEMM on the published shapes: what does choosing cost?
 
 The figures are what the estimate's constants in csrc/deep_gemm/host/config_table.cpp are fitted to.
 Configurations of which a shape would fill less than a quarter of a tile are left out.
 
     python benchmarks/choice.py --output benchmarks/results/h200_choice.json
+    python benchmarks/choice.py --family bf16 --rows 64 128 --launch pdl
 """
 
 from __future__ import annotations
@@ -19,8 +20,9 @@ import torch
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks.devices import require_hopper
+from benchmarks.gemm_comparison.methods import Method
 from benchmarks.gemm_comparison.operands import draw
-from benchmarks.gemm_comparison.problems import PROBLEMS, Problem
+from benchmarks.gemm_comparison.problems import PROBLEMS, ROWS, Problem
 from benchmarks.gemm_comparison.timing import calls_of_a_graph, capture, input_sets, take_turns
 from benchmarks.gemm_comparison.work import work_of
 from benchmarks.record import write_record
@@ -29,19 +31,34 @@ from vllm.third_party import deep_gemm as ours
 from vllm.third_party.deep_gemm import _C, get_num_sms
 
 REPLAYS = 7
+# The configurations of a family of problems, and their kind.
+FAMILIES = {"dense": ("fp8", "fp8"), "bf16": ("bf16", "bf16_nt")}
+LAUNCHES = {"usual": (), "pdl": ("set_pdl",), "early": ("set_pdl", "set_early_weights")}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure, print a line a shape, write what was asked for."""
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--family", choices=FAMILIES, default="dense", help="default: dense, FP8")
+    parser.add_argument("--rows", type=int, nargs="*", help="only these values of m")
+    parser.add_argument("--launch", choices=LAUNCHES, default="usual", help="settings of launches")
     parser.add_argument("--output", type=Path, help="JSON file")
-    options = parser.parse_args(arguments)
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    options = parser.parse_args(given)
+    problems = [
+        problem
+        for problem in PROBLEMS[options.family]
+        if options.rows is None or problem.m in options.rows
+    ]
+    if not problems:
+        parser.error(f"--rows: expected some of {', '.join(map(str, ROWS))}")
     require_hopper()
+    method = Method(name="ours", library=ours, settings=LAUNCHES[options.launch])
     rows, losses = [], []
-    for problem in PROBLEMS["dense"]:
+    for problem in problems:
         m, n, k = problem.m, problem.n, problem.k
-        microseconds = measure(problem)
-        chosen, _ = _C.explain(m, n, k, 2, get_num_sms())
+        microseconds = measure(problem, method)
+        chosen, _ = _C.explain(m, n, k, 2, get_num_sms(), FAMILIES[options.family][1])
         fastest = min(microseconds, key=lambda name: microseconds[name])
         losses.append(microseconds[chosen] / microseconds[fastest])
         print(
@@ -53,21 +70,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
     print(f"chosen over fastest, geometric mean: {loss:.3f}")
     if options.output:
         figures = {"chosen_over_fastest_geometric_mean": loss, "rows": rows}
-        write_record(options.output, "python benchmarks/choice.py", figures)
+        write_record(options.output, " ".join(("python", "benchmarks/choice.py", *given)), figures)
     return 0
 
 
-def measure(problem: Problem) -> dict[str, float]:
+def measure(problem: Problem, method: Method) -> dict[str, float]:
     """Return the microseconds of each configuration that suits the shape, all taking turns."""
     work = work_of(problem)
     sets = input_sets(work.bytes)
     count = calls_of_a_graph(sets, work.floor)
     inputs = [draw(problem, torch.device("cuda"), seed) for seed in range(sets)]
+    calls = [method.call(each) for each in inputs]
     graphs = {}
-    for config in configurations("fp8", grouped=False):
-        if config.output == torch.bfloat16 and config.tile_m <= 4 * problem.m:
-            with forced(config):
-                graphs[config.name] = capture([each.through(ours) for each in inputs], count)
+    for config in configurations(FAMILIES[problem.family][0], grouped=False):
+        k_major = (config.a_major, config.b_major) == ("k", "k")
+        if k_major and config.output == torch.bfloat16 and config.tile_m <= 4 * problem.m:
+            with forced(config), method.set():
+                graphs[config.name] = capture(calls, count)
     return take_turns(graphs, count, REPLAYS)
 
 
