@@ -20,9 +20,9 @@ import torch
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks.devices import require_hopper
-from benchmarks.gemm_comparison.methods import Method
+from benchmarks.gemm_comparison.methods import LAUNCHES, Method
 from benchmarks.gemm_comparison.operands import draw
-from benchmarks.gemm_comparison.problems import PROBLEMS, ROWS, Problem
+from benchmarks.gemm_comparison.problems import Problem, chosen_problems
 from benchmarks.gemm_comparison.timing import calls_of_a_graph, capture, input_sets, take_turns
 from benchmarks.gemm_comparison.work import work_of
 from benchmarks.record import write_record
@@ -33,7 +33,6 @@ from vllm.third_party.deep_gemm import _C, get_num_sms
 REPLAYS = 7
 # The configurations of a family of problems, and their kind.
 FAMILIES = {"dense": ("fp8", "fp8"), "bf16": ("bf16", "bf16_nt")}
-LAUNCHES = {"usual": (), "pdl": ("set_pdl",), "early": ("set_pdl", "set_early_weights")}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -45,13 +44,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--output", type=Path, help="JSON file")
     given = list(sys.argv[1:] if arguments is None else arguments)
     options = parser.parse_args(given)
-    problems = [
-        problem
-        for problem in PROBLEMS[options.family]
-        if options.rows is None or problem.m in options.rows
-    ]
-    if not problems:
-        parser.error(f"--rows: expected some of {', '.join(map(str, ROWS))}")
+    try:
+        problems = chosen_problems(options.family, options.rows)
+    except ValueError as error:
+        parser.error(str(error))
     require_hopper()
     method = Method(name="ours", library=ours, settings=LAUNCHES[options.launch])
     rows, losses = [], []

@@ -13,8 +13,10 @@ from __future__ import annotations
 import argparse
 import contextlib
 import cProfile
+import io
 import json
 import os
+import pstats
 import statistics
 import subprocess
 import sys
@@ -51,7 +53,7 @@ ATTENTION = "benchmark::attention"
 COMPILER = ("compile_fx", "graph", "ir", "lowering", "scheduler", "select_algorithm")
 # What torch calls its timing of a kernel's configurations.
 TIMING = "CachingAutotuner.benchmark_all_configs"
-PROFILED = 120  # lines of a profile
+PROFILED = 120  # calls of a profile
 
 _library = torch.library.Library("benchmark", "FRAGMENT")
 
@@ -232,14 +234,10 @@ def _torch_says() -> dict[str, Any]:
 
 
 def _longest(profiler: cProfile.Profile) -> list[str]:
-    """Return the calls that took longest: seconds with what they call, without, and the place."""
-    profiler.create_stats()
-    stats: dict[tuple[str, int, str], Any] = vars(profiler)["stats"]
-    rows = sorted(((row[3], row[2], place) for place, row in stats.items()), reverse=True)
-    return [
-        f"{total:.3f} {own:.3f} {'/'.join(Path(file).parts[-3:])}:{line} {name}"
-        for total, own, (file, line, name) in rows[:PROFILED]
-    ]
+    """Return pstats' lines of the calls that took longest with all that they call."""
+    text = io.StringIO()
+    pstats.Stats(profiler, stream=text).sort_stats("cumulative").print_stats(PROFILED)
+    return text.getvalue().splitlines()
 
 
 def measure_key(repeats: int, device: str) -> dict[str, float]:

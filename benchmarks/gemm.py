@@ -21,19 +21,23 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from benchmarks.devices import require_hopper
 from benchmarks.gemm_comparison import plots, record
 from benchmarks.gemm_comparison.peer_cache import compile_peers_kernels
-from benchmarks.gemm_comparison.problems import PROBLEMS, Problem
+from benchmarks.gemm_comparison.problems import PROBLEMS, chosen_problems
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure the chosen problems or draw a record; 1 where one of ours was not measured."""
     given = list(sys.argv[1:] if arguments is None else arguments)
-    options = _parser().parse_args(given)
+    parser = _parser()
+    options = parser.parse_args(given)
     if options.plot:
         return _plot(options.plot)
+    try:
+        problems = chosen_problems(options.family, options.rows)
+    except ValueError as error:
+        parser.error(str(error))
     require_hopper()
     from benchmarks.gemm_comparison.measure import measured  # needs torch and the extension
 
-    problems = _chosen(options.family, options.rows)
     compile_peers_kernels(problems, options.compile_processes)
     rows = list(measured(problems, pdl=options.pdl))
     for title, figures in record.summary(rows).items():
@@ -73,13 +77,6 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--output", type=Path, help="JSON file")
     parser.add_argument("--plot", type=Path, metavar="FILE.json", help="draw this record and stop")
     return parser
-
-
-def _chosen(family: str, rows: Sequence[int] | None) -> list[Problem]:
-    problems = [
-        problem for name in PROBLEMS if family in {name, "all"} for problem in PROBLEMS[name]
-    ]
-    return [problem for problem in problems if rows is None or problem.m in rows]
 
 
 def _figures(figures: Mapping[str, float]) -> str:

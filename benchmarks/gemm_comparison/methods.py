@@ -17,6 +17,8 @@ from benchmarks.gemm_comparison.operands import Library, Operands, error
 from benchmarks.gemm_comparison.torch_calls import Call
 from vllm.third_party import deep_gemm as ours
 
+# What a launch may be set to, by the setters of a library.
+LAUNCHES = {"usual": (), "pdl": ("set_pdl",), "early": ("set_pdl", "set_early_weights")}
 # A bf16 result is off by 1.7e-3, its rounding; a wrong one by far more.
 LARGEST_ERROR = 5e-3
 
@@ -70,11 +72,10 @@ def all_methods(*, pdl: bool = False) -> list[Method]:
     if pdl:
         libraries = [method for method in methods if method.library is not None]
         methods += [
-            Method(name=f"{method.name}_pdl", library=method.library, settings=("set_pdl",))
+            Method(name=f"{method.name}_pdl", library=method.library, settings=LAUNCHES["pdl"])
             for method in libraries
         ]
-        early = ("set_pdl", "set_early_weights")
-        methods.append(Method(name="ours_early", library=ours, settings=early))
+        methods.append(Method(name="ours_early", library=ours, settings=LAUNCHES["early"]))
     return methods
 
 

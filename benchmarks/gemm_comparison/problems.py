@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 # (n, k) of DeepSeek-V3's weights that DeepGEMM publishes, and the rows of decode and prefill.
@@ -60,6 +61,21 @@ PROBLEMS = {
     "masked": _grouped("masked", DECODE_GROUPS),
     "bf16": _plain("bf16", BF16_WEIGHTS),
 }
+
+
+def chosen_problems(family: str, rows: Sequence[int] | None) -> list[Problem]:
+    """Return the problems of a family, or of all, that have one of these values of m.
+
+    Raises: ValueError where none has.
+    """
+    families = PROBLEMS if family == "all" else (family,)
+    problems = [problem for name in families for problem in PROBLEMS[name]]
+    there = sorted({problem.m for problem in problems})
+    chosen = [problem for problem in problems if rows is None or problem.m in rows]
+    if not chosen:
+        expected = ", ".join(map(str, there))
+        raise ValueError(f"--rows: expected some of {expected}, got {rows}")
+    return chosen
 
 
 def masked_rows(problem: Problem) -> tuple[int, ...]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import choice
+from benchmarks import choice, gemm
 from benchmarks.gemm_comparison.methods import Method
 from benchmarks.gemm_comparison.problems import Problem
 from vllm.third_party.deep_gemm import _C
@@ -50,5 +50,8 @@ def test_rows_that_no_problem_has_are_refused(
     """Before anything is measured."""
     with pytest.raises(SystemExit):
         choice.main(["--rows", "65"])
-    assert "--rows: expected some of 64, 128, 1024, 4096, 8192" in capsys.readouterr().err
+    assert "--rows: expected some of 64, 128, 1024, 4096, 8192, got [65]" in capsys.readouterr().err
     assert asked == []
+    with pytest.raises(SystemExit):
+        gemm.main(["--family", "masked", "--rows", "65"])
+    assert "--rows: expected some of 256, 512, 1024, got [65]" in capsys.readouterr().err

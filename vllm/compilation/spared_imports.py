@@ -13,7 +13,6 @@ import contextlib
 import importlib.util
 import json
 import sys
-import threading
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import SimpleNamespace
@@ -22,6 +21,7 @@ from typing import Any
 import torch
 
 from vllm.compilation.factors import canonical_json
+from vllm.compilation.in_this_thread import answered
 
 EXTERN_KERNELS = "extern_kernels.json"
 _SELECT = "torch._inductor.select_algorithm"
@@ -66,24 +66,20 @@ def sparing(folder: Path) -> Iterator[None]:
     Order: one thread at a time, whose caller holds a lock; it changes a function of Python's.
     """
     answers = _answers(json.loads((folder / EXTERN_KERNELS).read_text(encoding="utf-8")))
-    python: Any = builtins
-    real, thread = python.__import__, threading.get_ident()
+    real = builtins.__import__
 
     def answer(
         name: str, globals: Any = None, locals: Any = None, fromlist: Any = (), level: int = 0
     ) -> Any:
-        if fromlist and threading.get_ident() == thread:
+        if fromlist:
             full = _full_name(name, globals, level)
             if full in answers and full not in sys.modules:
                 return answers[full]
         return real(name, globals, locals, fromlist, level)
 
     _imply_submodules()
-    python.__import__ = answer
-    try:
+    with answered(builtins, "__import__", answer):
         yield
-    finally:
-        python.__import__ = real
 
 
 def _full_name(name: str, scope: Mapping[str, Any] | None, level: int) -> str:

@@ -111,11 +111,10 @@ double split_cycles(const KernelConfig& config, std::int64_t waves) {
          kPartCyclesPerByte * parts * (config.split_k - 1);
 }
 
-double load_cycles(const KernelConfig& config, std::int64_t rows, double blocks) {
+double load_cycles(const KernelConfig& config, std::int64_t rows, double streams) {
   const double shared = config.operand_stage_bytes() / kL2BytesPerCycle;
   if (rows > kStreamedRows) return shared;
-  const double readers = static_cast<double>(divide_up(rows, config.tile_m));  // blocks that share a tile of B
-  return std::max(shared, config.b_stage_bytes() * blocks / readers / kMemoryBytesPerCycle);
+  return std::max(shared, config.b_stage_bytes() * streams / kMemoryBytesPerCycle);
 }
 
 }  // namespace
@@ -133,7 +132,10 @@ Estimate estimate(const KernelConfig& config, const Problem& problem, int multip
   result.waves = divide_up(result.tiles, tile_slots(config, multiprocessors));
   const double blocks = static_cast<double>(std::min<std::int64_t>(result.tiles * config.split_k, multiprocessors));
   result.multiply_cycles = multiply_cycles(config);
-  result.load_cycles = load_cycles(config, rows.of_group, blocks);
+  // Blocks whose tiles of B differ. Where rows are grouped all count: their constants were fitted so.
+  const bool dense = problem.grouping == Grouping::kNone;
+  const double streams = dense ? blocks / static_cast<double>(divide_up(problem.m, config.tile_m)) : blocks;
+  result.load_cycles = load_cycles(config, rows.of_group, streams);
   const double m = static_cast<double>(rows.of_all);
   const double n = static_cast<double>(problem.n);
   const double operand_rows = m + n * static_cast<double>(problem.groups);

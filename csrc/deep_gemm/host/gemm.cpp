@@ -21,9 +21,8 @@ constexpr std::int64_t kPairedRows = 128;
 struct Plan {
   std::size_t index;  // of the configuration; config_count(): none suits
   unsigned blocks;
-  unsigned cluster;            // blocks that start together
-  unsigned dependent_cluster;  // the same where the launch may begin before the stream's last kernel has ended
   unsigned shared_bytes;
+  bool pairs;  // a launch that may begin before the stream's last kernel has ended starts its blocks two by two
   TileSchedule schedule;
 };
 
@@ -40,22 +39,16 @@ unsigned blocks_of(const KernelConfig& config, const Problem& problem, const Til
 
 // Blocks that each start when a multiprocessor is done with the last kernel drift apart, and what neighbours share
 // seems to come from device memory twice; with few rows, when reading is all there is, that shows (docs/kernels.md).
-unsigned dependent_cluster_of(const KernelConfig& config, const Problem& problem, unsigned blocks) {
-  const bool pairs = config.split_k == 1 && blocks % 2 == 0 && problem.grouping == Grouping::kNone;
-  return pairs && problem.m <= kPairedRows ? 2 : static_cast<unsigned>(config.split_k);
+bool starts_in_pairs(const Problem& problem, unsigned blocks) {
+  return blocks % 2 == 0 && problem.m <= kPairedRows && problem.grouping == Grouping::kNone;
 }
 
 Plan plan_with(std::size_t index, const Problem& problem, int multiprocessors) {
-  if (index == config_count()) return {index, 0, 0, 0, 0, {}};
+  if (index == config_count()) return {index, 0, 0, false, {}};
   const KernelConfig& config = config_at(index).config;
   const TileSchedule schedule = schedule_of(config, problem);
   const unsigned blocks = blocks_of(config, problem, schedule, multiprocessors);
-  return {index,
-          blocks,
-          static_cast<unsigned>(config.split_k),
-          dependent_cluster_of(config, problem, blocks),
-          static_cast<unsigned>(config.shared_bytes()),
-          schedule};
+  return {index, blocks, static_cast<unsigned>(config.shared_bytes()), starts_in_pairs(problem, blocks), schedule};
 }
 
 bool launch(const Driver& driver, CUfunction function, const KernelConfig& config, const Plan& plan, void* stream,
@@ -72,10 +65,10 @@ bool launch(const Driver& driver, CUfunction function, const KernelConfig& confi
   CUlaunchAttribute attributes[2] = {};
   launch_config.attrs = attributes;
   const bool dependent = Settings::get().dependent_launch.load(std::memory_order_relaxed);
-  if (const unsigned cluster = dependent ? plan.dependent_cluster : plan.cluster; cluster > 1) {
+  if (const int cluster = config.split_k > 1 ? config.split_k : dependent && plan.pairs ? 2 : 1; cluster > 1) {
     CUlaunchAttribute& attribute = attributes[launch_config.numAttrs++];
     attribute.id = CU_LAUNCH_ATTRIBUTE_CLUSTER_DIMENSION;
-    attribute.value.clusterDim = {cluster, 1, 1};
+    attribute.value.clusterDim = {static_cast<unsigned>(cluster), 1, 1};
   }
   if (dependent) {
     CUlaunchAttribute& attribute = attributes[launch_config.numAttrs++];

@@ -16,6 +16,9 @@ import pytest
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[3]
+# Attributes of a launch as the driver numbers them: CU_LAUNCH_ATTRIBUTE_...
+CLUSTER_DIMENSION = "4"
+DEPENDENT = "6"  # PROGRAMMATIC_STREAM_SERIALIZATION
 PRELUDE = """
 from tests.vllm.third_party.deep_gemm.fake_tensor import FakeTensor, CPU
 from vllm.third_party import deep_gemm

@@ -73,6 +73,16 @@ def test_few_tiles_split_k_and_many_tiles_do_not() -> None:
     assert CONFIGS[prefill]["split_k"] == 1
 
 
+def test_row_tiles_of_a_dense_product_share_what_they_read_of_b() -> None:
+    """Two of 64 rows load for as long as one of 128; of groups each tile counts for itself."""
+    loads = {}
+    for kind, rows, steering in (("fp8", 128, ()), ("fp8_grouped", 4096, (1, 128))):
+        _, found = _C.explain(rows, 24576, 1536, 2, 132, kind, *steering)
+        loads[kind] = {row["name"].removeprefix(kind): row["load_cycles"] for row in found}
+    assert loads["fp8"]["_m64n128_bf16"] == loads["fp8"]["_m128n64_bf16"]
+    assert loads["fp8_grouped"]["_m64n128_bf16"] == loads["fp8_grouped"]["_m128n128_bf16"]
+
+
 def test_explain_refuses_extents_that_are_none() -> None:
     """Zero rows have no tiles."""
     with pytest.raises(ValueError, match="explain: expected m, n >= 1"):

@@ -6,10 +6,9 @@ from typing import Any
 
 import pytest
 
-from tests.vllm.third_party.deep_gemm.conftest import Run
+from tests.vllm.third_party.deep_gemm.conftest import CLUSTER_DIMENSION, Run
 from vllm.third_party.deep_gemm import _C
 
-CLUSTER_DIMENSION = "4"  # CU_LAUNCH_ATTRIBUTE_CLUSTER_DIMENSION
 SWIZZLE_128 = 3  # CU_TENSOR_MAP_SWIZZLE_128B
 
 

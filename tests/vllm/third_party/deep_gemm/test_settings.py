@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.vllm.third_party.deep_gemm.conftest import Run
-
-DEPENDENT = "6"  # CU_LAUNCH_ATTRIBUTE_PROGRAMMATIC_STREAM_SERIALIZATION
-CLUSTER_DIMENSION = "4"  # CU_LAUNCH_ATTRIBUTE_CLUSTER_DIMENSION
+from tests.vllm.third_party.deep_gemm.conftest import CLUSTER_DIMENSION, DEPENDENT, Run
 
 
 def test_a_limit_of_multiprocessors_bounds_the_blocks(run: Run) -> None:
