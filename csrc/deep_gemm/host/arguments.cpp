@@ -1,5 +1,7 @@
 #include "host/arguments.hpp"
 
+#include <algorithm>
+
 #include "host/settings.hpp"
 
 namespace deep_gemm {
@@ -71,6 +73,21 @@ bool write_operands(const Driver& driver, const GemmOperands& operands, const Ke
          write(operands.scale_b, scale_map(operands.scale_b, config.tile_n), arguments.scale_b_map);
 }
 
+// What blocks ask for while the stream's last kernel ends: about as much as memory brings in that time. More would stand
+// in A's way (docs/kernels.md).
+void ask_early(const KernelConfig& config, const Problem& problem, GemmArguments& arguments) {
+  constexpr int kLoadedBytes = 64 << 10;
+  constexpr int kPrefetchedBytes = 32 << 10;
+  const bool dependent = Settings::get().dependent_launch.load(std::memory_order_relaxed);
+  if (!dependent || problem.grouping != Grouping::kNone || problem.k == 0) return;
+  if (Settings::get().early_weights.load(std::memory_order_relaxed))
+    arguments.early_b = static_cast<std::uint32_t>(std::min(config.stages, kLoadedBytes / config.b_stage_bytes()));
+  if (problem.m > kDecodeRows) return;
+  arguments.prefetched_a = arguments.schedule.tiles_m * arguments.k_steps;
+  if (arguments.early_b == 0)
+    arguments.prefetched_b = static_cast<std::uint32_t>(std::max(1, kPrefetchedBytes / config.b_stage_bytes()));
+}
+
 }  // namespace
 
 bool make_arguments(const Driver& driver, const GemmOperands& operands, const KernelConfig& config,
@@ -87,9 +104,7 @@ bool make_arguments(const Driver& driver, const GemmOperands& operands, const Ke
   arguments.store_rows_unaligned = !is_aligned(operands.d, kAlignmentBytes) ||
                                    (arguments.d_stride * config.output_bytes) % kAlignmentBytes != 0 ||
                                    (arguments.d_group_stride * config.output_bytes) % kAlignmentBytes != 0;
-  // Where k is split, waiting for A with full stages costs more than it brings (docs/kernels.md).
-  arguments.early_b = config.split_k == 1 && Settings::get().dependent_launch.load(std::memory_order_relaxed) &&
-                      Settings::get().early_weights.load(std::memory_order_relaxed);
+  ask_early(config, problem, arguments);
   arguments.groups.grouping = problem.grouping;
   if (problem.grouping != Grouping::kNone)
     arguments.groups = {static_cast<const std::int32_t*>(operands.layout.data), problem.grouping,

@@ -40,11 +40,8 @@ constexpr double kMemoryBytesPerCycle = 3435;  // of the whole device
 constexpr double kTileCycles = 696;            // filling the pipeline
 constexpr double kStoreCyclesPerByte = 0.037;  // of the output tile
 constexpr double kLaunchCycles = 7340;
-constexpr double kSplitCycles = 900;          // of clusters: their start, and waiting for each other
-constexpr double kSplitTurnCycles = 8000;     // of every further turn of them
-constexpr double kPartCyclesPerByte = 0.123;  // of the parts that a block sends
-// A tile with few rows is read once: then B's bytes come from device memory, at what each busy multiprocessor gets.
-constexpr std::int64_t kStreamedRows = 128;
+constexpr double kSplitCycles = 900;       // of clusters: their start, and waiting for each other
+constexpr double kSplitTurnCycles = 8000;  // of every further turn of them
 
 constexpr const char* kKindNames[] = {"fp8",     "fp8_grouped",     "fp8_row_scales", "bf16_nt", "bf16_nt_grouped",
                                       "bf16_nn", "bf16_nn_grouped", "bf16_tn",        "bf16_tt"};
@@ -61,9 +58,7 @@ std::size_t config_count() { return std::size(kConfigs); }
 const NamedConfig& config_at(std::size_t index) { return kConfigs[index]; }
 
 std::int64_t tile_slots(const KernelConfig& config, int multiprocessors) {
-  // A cluster lies inside of a GPC of at most 18 multiprocessors: pairs waste none, fours about one in ten.
-  if (config.split_k <= 2) return std::max(1, multiprocessors / config.split_k);
-  return std::max(1, multiprocessors * 10 / 11 / config.split_k);
+  return std::max(1, multiprocessors / config.split_k);  // a GPC has an even number of them: pairs waste none
 }
 
 namespace {
@@ -105,15 +100,13 @@ std::int64_t expected_tiles_m(const KernelConfig& config, const Problem& problem
 }
 
 double split_cycles(const KernelConfig& config, std::int64_t waves) {
-  if (config.split_k == 1) return 0;
-  const int parts = config.tile_m * config.tile_n * static_cast<int>(sizeof(float)) / config.split_k;
-  return kSplitCycles + static_cast<double>(waves - 1) * kSplitTurnCycles +
-         kPartCyclesPerByte * parts * (config.split_k - 1);
+  return config.split_k == 1 ? 0 : kSplitCycles + static_cast<double>(waves - 1) * kSplitTurnCycles;
 }
 
 double load_cycles(const KernelConfig& config, std::int64_t rows, double streams) {
   const double shared = config.operand_stage_bytes() / kL2BytesPerCycle;
-  if (rows > kStreamedRows) return shared;
+  // Few rows: B is read once, from device memory, at what each busy multiprocessor gets of that.
+  if (rows > kDecodeRows) return shared;
   return std::max(shared, config.b_stage_bytes() * streams / kMemoryBytesPerCycle);
 }
 

@@ -22,6 +22,9 @@ const NamedConfig& config_at(std::size_t index);
 
 inline constexpr int kKinds = 9;
 
+// Up to so many rows the bytes of B set the time.
+inline constexpr std::int64_t kDecodeRows = 128;
+
 // A kind's name in messages and on the command line, "bf16_nn_grouped".
 const char* kind_name(Kind kind);
 

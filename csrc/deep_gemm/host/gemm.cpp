@@ -14,9 +14,6 @@ KernelSlot& slot_of(std::size_t index) {
   return slots[index];
 }
 
-// Rows up to which blocks of a dependent launch start in pairs.
-constexpr std::int64_t kPairedRows = 128;
-
 // How a problem is computed: what of a launch its operands' addresses don't change.
 struct Plan {
   std::size_t index;  // of the configuration; config_count(): none suits
@@ -40,7 +37,7 @@ unsigned blocks_of(const KernelConfig& config, const Problem& problem, const Til
 // Blocks that each start when a multiprocessor is done with the last kernel drift apart, and what neighbours share
 // seems to come from device memory twice; with few rows, when reading is all there is, that shows (docs/kernels.md).
 bool starts_in_pairs(const Problem& problem, unsigned blocks) {
-  return blocks % 2 == 0 && problem.m <= kPairedRows && problem.grouping == Grouping::kNone;
+  return blocks % 2 == 0 && problem.m <= kDecodeRows && problem.grouping == Grouping::kNone;
 }
 
 Plan plan_with(std::size_t index, const Problem& problem, int multiprocessors) {

@@ -55,7 +55,11 @@ struct GemmArguments {
   std::uint32_t n;
   std::uint32_t k_steps;               // ceil(k / tile_k)
   std::uint32_t store_rows_unaligned;  // d's rows are not 16-byte aligned: no bulk tensor copy can write them
-  std::uint32_t early_b;               // B may be read before the stream's last kernel has ended (dense)
+  // Before the stream's last kernel has ended (dense; 0: nothing): boxes of A that all blocks together bring into L2;
+  // boxes of B that each block loads, if it may, and boxes behind those that it brings into L2.
+  std::uint32_t prefetched_a;
+  std::uint32_t early_b;  // at most the stages
+  std::uint32_t prefetched_b;
   RowGroups groups;
   TileSchedule schedule;  // of all rows; psum and masked: of the rows that one group may have
 };

@@ -20,9 +20,6 @@ inline constexpr int kWarpGroupThreads = 128;
 // Columns of one bulk copy of an operand whose rows or columns are dense in memory (MN-major): a 128-byte swizzle row.
 inline constexpr int kMnBoxExtent = 64;
 
-// Blocks of a cluster that every Hopper GPU can place. Source: CUDA C++ Programming Guide, thread block clusters.
-inline constexpr int kMaxCluster = 8;
-
 // Dynamic shared memory that one block may have on sm_90. Source: CUDA C++ Programming Guide, compute capabilities.
 inline constexpr int kMaxSharedBytes = 227 * 1024;
 
@@ -46,7 +43,7 @@ struct KernelConfig {
   int tile_n;        // output columns of a block
   int stages;        // k steps in flight
   int output_bytes;  // 2: bf16, 4: f32
-  int split_k;       // blocks of a cluster that each take a part of k of the same output tile
+  int split_k;       // blocks of a cluster that each take a part of k of the same output tile: 1 or 2
 
   DEEP_GEMM_HOST_DEVICE constexpr bool fp8() const { return kind <= Kind::kFp8RowScales; }
   DEEP_GEMM_HOST_DEVICE constexpr bool grouped() const {
@@ -98,20 +95,19 @@ struct KernelConfig {
   DEEP_GEMM_HOST_DEVICE constexpr int panel_bytes() const { return panel_columns() * output_bytes; }
   DEEP_GEMM_HOST_DEVICE constexpr int panels() const { return tile_n / panel_columns(); }
 
-  // Panels that a consumer writes between two waits: of all its rows, of 64 rows, or as few as find room.
+  // Panels that a consumer writes between two waits: of all its rows, of 64 rows, or as few as find room. With a split
+  // all of them, where stages of B were.
   DEEP_GEMM_HOST_DEVICE constexpr int resident_panels() const {
+    if (split_k > 1) return waves() * panels();
     const int room = (kMaxSharedBytes - pipeline_bytes()) / (consumers() * kWgmmaRows * panel_bytes());
     return room < 1 ? 1 : room < waves() * panels() ? room : waves() * panels();
   }
 
-  // Chunks of 8 columns that one block of a split adds up and stores.
-  DEEP_GEMM_HOST_DEVICE constexpr int slice_chunks() const { return (tile_n / 8 + split_k - 1) / split_k; }
-
-  // Shared memory behind the operands: without a split each consumer's resident panels of 64 rows, with one the f32
-  // parts that the blocks of the split send each other.
+  // Shared memory behind the operands: without a split each consumer's resident panels of 64 rows, with one the f32 sums
+  // that one block sends the other.
   DEEP_GEMM_HOST_DEVICE constexpr int epilogue_bytes() const {
     return split_k == 1 ? consumers() * resident_panels() * kWgmmaRows * panel_bytes()
-                        : (split_k - 1) * slice_chunks() * tile_m * 8 * 4;
+                        : tile_m * tile_n * static_cast<int>(sizeof(float));
   }
 
   // A tile's first column stands at a multiple of this inside of its 128-wide block of scale_b: the greatest common
@@ -142,8 +138,12 @@ DEEP_GEMM_HOST_DEVICE constexpr const char* invalid_reason(const KernelConfig& c
     return "tile_n: expected a multiple of 16 from 16 to 256";
   if (config.output_bytes != 2 && config.output_bytes != 4) return "output_bytes: expected 2 or 4";
   if (config.stages < 2 || config.stages > 16) return "stages: expected 2 to 16";
-  if (config.split_k < 1 || config.split_k > kMaxCluster) return "split_k: expected 1 to 8";
+  if (config.split_k < 1 || config.split_k > 2) return "split_k: expected 1 or 2";
   if (config.split_k > 1 && config.grouped()) return "split_k: expected 1 where rows are grouped";
+  if (config.split_k > 1 && config.epilogue_bytes() > config.stages * config.a_stage_bytes())
+    return "split_k: the sums that are sent do not fit where A was";
+  if (config.split_k > 1 && config.tile_m * config.output_bytes > config.stages * kStepBytes)
+    return "split_k: the output tile does not fit where B was";
   if (config.block_scales() && config.scale_b_blocks() > 2) return "tile_n: touches more than two blocks of scale_b";
   if (config.b_mn_major() && config.tile_n % kMnBoxExtent != 0)
     return "tile_n: expected a multiple of 64 where B is dense in n";

@@ -13,6 +13,10 @@ struct StepRange {
   std::uint32_t last;  // one past
 };
 
+// k steps that the first of two blocks that split k has more than the second: while it multiplies those, what the second
+// has added up is sent to it.
+inline constexpr std::uint32_t kHeadStart = 6;
+
 // A block's part among those that split k: its rank in the cluster.
 template <KernelConfig kConfig>
 struct BlockPlace {
@@ -25,7 +29,8 @@ struct BlockPlace {
 
   __device__ StepRange steps(const GemmArguments& arguments) const {
     if constexpr (kConfig.split_k == 1) return {0, arguments.k_steps};
-    return {arguments.k_steps * part / kConfig.split_k, arguments.k_steps * (part + 1) / kConfig.split_k};
+    const std::uint32_t first = min((arguments.k_steps + kHeadStart) / 2, arguments.k_steps);
+    return part == 0 ? StepRange{0, first} : StepRange{first, arguments.k_steps};
   }
 };
 

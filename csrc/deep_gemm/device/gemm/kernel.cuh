@@ -9,9 +9,9 @@
 //   tile_arrived   arrivals: the producer, and the bytes of its copies   waits: consumers
 //   tile_released  arrivals: one thread of each consumer warp            waits: producer
 //   board.barriers the same two events for posted tiles, where rows are grouped (tile_feed.cuh)
-//   named barriers 1 to 3: one consumer's threads around its panels of the output; 4: all consumers before parts are
-//   sent parts_arrived  with a split of k: the bytes of all parts that the cluster's blocks send   waits: consumers the
-//   cluster's barrier: before anyone writes to another block
+//   parts_arrived  with a split of k, in the first block: the bytes of what the second one sends  waits: consumers
+//   named barriers 1 to 3: one consumer's threads around its panels of the output; 4: all consumers of a split before
+//   stages are written over; the cluster's barrier: before the second block sends, and until that has arrived
 //
 // Steady state, k steps of 128 bytes for each output tile (FP8; BF16 only keeps one step's wgmmas in flight):
 // clang-format off
@@ -54,15 +54,17 @@ __device__ __forceinline__ void accumulate(Sums<kConfig>& sums, SharedStorage<kC
 template <KernelConfig kConfig>
 __device__ __forceinline__ void consume(const GemmArguments& arguments, SharedStorage<kConfig>& shared,
                                         BlockPlace<kConfig> block, int consumer) {
-  // With programmatic dependent launch all before this ran beside the stream's last kernel: from here on its results
-  // are read, and what it reads is written.
-  ptx::wait_for_dependencies();
   const OperandDescriptors<kConfig> operands(shared, consumer);
   ConsumerPlace<kConfig> place(shared.barriers);
   const StepRange steps = block.steps(arguments);
   TileFeed<kConfig> feed(arguments, shared);
   ScaleB<kConfig> scale_b(arguments, steps);
-  scale_b.look_ahead(feed.current());
+  if (arguments.early_b != 0) scale_b.look_ahead(feed.current());
+  if (arguments.prefetched_b != 0) scale_b.prefetch(feed.current());
+  // With programmatic dependent launch all before this ran beside the stream's last kernel: from here on its results
+  // are read, and what it reads is written.
+  ptx::wait_for_dependencies();
+  if (arguments.early_b == 0) scale_b.look_ahead(feed.current());
   for (; feed.inside(); feed.advance()) {
     std::uint32_t count = steps.last - steps.first;
     std::uint32_t padding = 0;
@@ -92,7 +94,9 @@ __device__ __forceinline__ void prepare(const GemmArguments& arguments, SharedSt
                                         BlockPlace<kConfig> block) {
   if (threadIdx.x == 0) {
     shared.barriers.init(1, kConfig.consumers() * 4);
-    if constexpr (kConfig.split_k > 1) expect_parts<kConfig>(shared, block);
+    if constexpr (kConfig.split_k > 1) {
+      if (block.part == 0) expect_parts<kConfig>(shared);
+    }
     if constexpr (kConfig.grouped()) shared.board.barriers.init(1, kConfig.consumers() * 4);
   } else if (threadIdx.x == 32) {
     ptx::prefetch_tensor_map(&arguments.a);

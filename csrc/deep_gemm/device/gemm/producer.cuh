@@ -7,17 +7,32 @@
 
 namespace deep_gemm {
 
-// Loads rows of one operand for one k step: a box where k is dense, else a box for each 64 rows.
-template <bool kMnMajor, int kRows, int kTileK>
-__device__ __forceinline__ void load_operand(std::uint8_t* stage, const TensorMap& map, std::uint64_t* arrived,
-                                             std::uint32_t row, std::uint32_t step, std::uint32_t group) {
+// Calls visit(first row, box) for the boxes of one operand's rows in one k step: one where k is dense, else one for each
+// 64 rows.
+template <bool kMnMajor, int kRows, int kTileK, typename Visit>
+__device__ __forceinline__ void for_each_box(std::uint32_t row, std::uint32_t step, std::uint32_t group, Visit visit) {
   if constexpr (!kMnMajor) {
-    ptx::load_box(stage, &map, arrived, {step * kTileK, row, group});
+    visit(0, ptx::BoxOrigin{step * kTileK, row, group});
   } else {
 #pragma unroll
     for (int first = 0; first < kRows; first += kMnBoxExtent)
-      ptx::load_box(stage + first * kStepBytes, &map, arrived, {row + first, step * kTileK, group});
+      visit(first, ptx::BoxOrigin{row + first, step * kTileK, group});
   }
+}
+
+template <bool kMnMajor, int kRows, int kTileK>
+__device__ __forceinline__ void load_operand(std::uint8_t* stage, const TensorMap& map, std::uint64_t* arrived,
+                                             std::uint32_t row, std::uint32_t step, std::uint32_t group) {
+  for_each_box<kMnMajor, kRows, kTileK>(row, step, group, [&](int first, ptx::BoxOrigin box) {
+    ptx::load_box(stage + first * kStepBytes, &map, arrived, box);
+  });
+}
+
+// Brings them into L2 instead.
+template <bool kMnMajor, int kRows, int kTileK>
+__device__ __forceinline__ void prefetch_operand(const TensorMap& map, std::uint32_t row, std::uint32_t step) {
+  for_each_box<kMnMajor, kRows, kTileK>(row, step, 0,
+                                        [&](int, ptx::BoxOrigin box) { ptx::prefetch_box(&map, box); });
 }
 
 template <KernelConfig kConfig>
@@ -51,16 +66,32 @@ __device__ __forceinline__ void load_tile(const GemmArguments& arguments, Shared
   }
 }
 
-// Fills the first stages: B's part of them before the stream's last kernel has ended, A's part after that. Returns how
-// many k steps of the tile that were.
+// This block's share of A and its scale factors, which all blocks read.
+template <KernelConfig kConfig>
+__device__ __forceinline__ void prefetch_a(const GemmArguments& arguments) {
+  for (std::uint32_t i = blockIdx.x; i < arguments.prefetched_a; i += gridDim.x) {
+    const std::uint32_t row = i / arguments.k_steps * kConfig.tile_m;
+    const std::uint32_t step = i % arguments.k_steps;
+    prefetch_operand<kConfig.a_mn_major(), kConfig.tile_m, kConfig.tile_k()>(arguments.a, row, step);
+    if constexpr (kConfig.fp8()) ptx::prefetch_box(&arguments.scale_a, {row, step, 0});
+  }
+}
+
+// Asks for the first k steps of a tile before the stream's last kernel has ended, as far as the arguments say: A and B
+// into L2, or B into the first stages; then waits for that end and fills those with A. Returns how many that are.
 template <KernelConfig kConfig>
 __device__ __forceinline__ std::uint32_t load_early(const GemmArguments& arguments, SharedStorage<kConfig>& shared,
                                                     PipelinePlace<kConfig.stages>& place, const Tile& tile,
                                                     StepRange steps) {
-  const std::uint32_t count = min(steps.last - steps.first, static_cast<std::uint32_t>(kConfig.stages));
+  // Order: A before B, behind which it would wait.
+  prefetch_a<kConfig>(arguments);
+  const std::uint32_t count = min(steps.last - steps.first, arguments.early_b);
   PipelinePlace<kConfig.stages> early = place;
   for (std::uint32_t i = 0; i < count; ++i, early.advance())
     load_b<kConfig>(arguments, shared, early, tile, steps.first + i);
+  const std::uint32_t end = min(steps.last, steps.first + count + arguments.prefetched_b);
+  for (std::uint32_t step = steps.first + count; step < end; ++step)
+    prefetch_operand<kConfig.b_mn_major(), kConfig.tile_n, kConfig.tile_k()>(arguments.b, tile.column, step);
   ptx::wait_for_dependencies();
   for (std::uint32_t i = 0; i < count; ++i, place.advance())
     load_a<kConfig>(arguments, shared, place, tile, steps.first + i);
@@ -85,12 +116,7 @@ __device__ __forceinline__ void produce(const GemmArguments& arguments, SharedSt
     }
   } else {
     TileWalk<kConfig> walk(arguments);
-    std::uint32_t done = 0;
-    if (arguments.early_b != 0 && walk.inside()) {
-      done = load_early<kConfig>(arguments, shared, place, walk.tile(), steps);
-    } else {
-      ptx::wait_for_dependencies();
-    }
+    std::uint32_t done = load_early<kConfig>(arguments, shared, place, walk.tile(), steps);
     for (; walk.inside(); walk.advance(), done = 0)
       load_tile<kConfig>(arguments, shared, place, walk.tile(), {steps.first + done, steps.last});
   }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "device/gemm/block_work.cuh"
+#include "device/ptx/bulk_tensor.cuh"
 
 namespace deep_gemm {
 
@@ -22,6 +23,12 @@ class ScaleB {
   // Reads the first factors of the tile that `begin` will name.
   __device__ void look_ahead(const Tile& tile) {
     for (int i = 0; i < kBlocks; ++i) coming_[i] = lane_steps_ > 0 ? __ldg(first(tile, i)) : 0.0f;
+  }
+
+  // Brings them into L2 instead, for a time when they may not be read.
+  __device__ void prefetch(const Tile& tile) const {
+    if (lane_steps_ <= 0) return;
+    for (int i = 0; i < kBlocks; ++i) ptx::prefetch_line(first(tile, i));
   }
 
   // Stands at the tile's first k step.
@@ -82,6 +89,7 @@ class ScaleB<kConfig, false> {
  public:
   __device__ ScaleB(const GemmArguments&, StepRange) {}
   __device__ void look_ahead(const Tile&) {}
+  __device__ void prefetch(const Tile&) const {}
   __device__ void begin(const Tile&) {}
 };
 

@@ -29,19 +29,19 @@ struct alignas(1024) SharedStorage {
   alignas(1024) std::uint8_t a[kConfig.stages][kConfig.a_stage_bytes()];
   alignas(1024) std::uint8_t b[kConfig.stages][kConfig.b_stage_bytes()];
   // Without a split: (consumers, resident panels, 64, panel_columns) of the output type, swizzled by the panel's width.
-  // With one: (split_k - 1 senders, consumers, chunks of 8 columns, waves, threads) x 4 f32, what the others sent us.
+  // With one: (consumers, sums of a thread / 4, threads) x 4 f32, what the other block sent; panels lie where B was.
   alignas(1024) std::uint8_t epilogue[kConfig.epilogue_bytes()];
   alignas(128) float scales[kConfig.stages * kConfig.scale_stage_bytes() / 4 + 1];
   PipelineBarriers<kConfig.stages> barriers;
   TileBoard<kConfig> board;
-  std::uint64_t parts_arrived;  // with a split: the bytes of all parts that the blocks of the cluster send us
+  std::uint64_t parts_arrived;  // with a split, in the first block: the bytes of all that the second one sends
 
   __device__ float* scale_a(std::uint32_t stage) { return scales + stage * kConfig.scale_a_values(); }  // (tile_m)
   __device__ float* scale_b(std::uint32_t stage) {                                                      // (tile_n)
     return scales + kConfig.stages * kConfig.scale_a_values() + stage * kConfig.scale_b_values();
   }
   __device__ std::uint8_t* panel(int consumer, int resident) {
-    return epilogue + (consumer * kConfig.resident_panels() + resident) * kPanelBytes;
+    return (kConfig.split_k == 1 ? epilogue : b[0]) + (consumer * kConfig.resident_panels() + resident) * kPanelBytes;
   }
 };
 
