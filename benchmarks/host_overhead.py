@@ -1,7 +1,9 @@
 """Time what one call of each function costs the host: ours, DeepGEMM's, torch's.
 
 Launch included: the same small problem again and again, without waiting for the GPU. Batches of
-all methods take turns and the lowest mean of a batch counts, since whatever else runs only adds.
+all methods take turns and the lowest mean of a batch counts, since whatever else runs only adds. The
+launch of an empty kernel by torch takes its turns with them: what it costs tells a busy machine from
+a slow call.
 
     python benchmarks/host_overhead.py --output benchmarks/results/h200_host_overhead.json
 """
@@ -47,7 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for problem in PROBLEMS:
         microseconds = measure(problem)
         for name, value in microseconds.items():
-            print(f"{problem.family:>8} {name:>10} {value:6.2f} us a call")
+            print(f"{problem.family:>8} {name:>12} {value:6.2f} us a call")
         shape = (problem.groups, problem.m, problem.n, problem.k)
         rows.append({"family": problem.family, "shape": shape, "host_microseconds": microseconds})
     if options.output:
@@ -59,11 +61,17 @@ def measure(problem: Problem) -> dict[str, float]:
     """Return the lowest mean of a batch for each method that computes the problem right."""
     given = draw(problem, torch.device("cuda"), seed=0)
     calls = {method.name: method.call(given) for method in right_ones(all_methods(), given)}
+    calls["empty kernel"] = empty_kernel
     microseconds = dict.fromkeys(calls, float("inf"))
     for _ in range(BATCHES):
         for name, call in calls.items():
             microseconds[name] = min(microseconds[name], batch(call))
     return microseconds
+
+
+def empty_kernel() -> None:
+    """Launch a kernel that waits for no cycle."""
+    torch.cuda._sleep(0)
 
 
 def batch(call: Call) -> float:

@@ -1,15 +1,16 @@
-"""Who is measured: our kernels, DeepGEMM's where it is importable as `deep_gemm`, torch's; ours and
-DeepGEMM's with programmatic dependent launch (PDL) too where that is asked for, ours then also with
-weights that are read before the last kernel has ended (early).
+"""Who is measured: our kernels, DeepGEMM's where it is importable as `deep_gemm`, torch's, each with
+its own settings: programmatic dependent launch (PDL) is on in ours and off in DeepGEMM's. Where that
+is asked for also the other way round, and ours with weights that are read before the last kernel has
+ended (early).
 """
 
 from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 
@@ -17,8 +18,13 @@ from benchmarks.gemm_comparison.operands import Library, Operands, error
 from benchmarks.gemm_comparison.torch_calls import Call
 from vllm.third_party import deep_gemm as ours
 
-# What a launch may be set to, by the setters of a library.
-LAUNCHES = {"usual": (), "pdl": ("set_pdl",), "early": ("set_pdl", "set_early_weights")}
+# What launches may be set to, by the names of a library's settings.
+LAUNCHES: dict[str, Mapping[str, bool]] = {
+    "usual": {},
+    "plain": {"pdl": False},
+    "pdl": {"pdl": True},
+    "early": {"pdl": True, "early_weights": True},
+}
 # A bf16 result is off by 1.7e-3, its rounding; a wrong one by far more.
 LARGEST_ERROR = 5e-3
 
@@ -29,7 +35,7 @@ class Method:
 
     name: str
     library: Library | None
-    settings: Sequence[str] = ()  # of the library, off otherwise: set_pdl, set_early_weights
+    settings: Mapping[str, bool] = field(default_factory=dict)  # of the library, one of LAUNCHES
 
     def call(self, given: Operands) -> Call:
         """Return the call on these operands."""
@@ -38,13 +44,16 @@ class Method:
     @contextmanager
     def set(self) -> Iterator[None]:
         """Let launches inside have the method's settings; a captured one keeps them."""
-        for name in self.settings:
-            getattr(self.library, name)(True)
+        before = {name: getattr(self.library, f"get_{name}")() for name in self.settings}
+        self._set(self.settings)
         try:
             yield
         finally:
-            for name in self.settings:
-                getattr(self.library, name)(False)
+            self._set(before)
+
+    def _set(self, settings: Mapping[str, bool]) -> None:
+        for name, value in settings.items():
+            getattr(self.library, f"set_{name}")(value)
 
 
 def deep_gemm_here() -> Library | str:
@@ -70,12 +79,15 @@ def all_methods(*, pdl: bool = False) -> list[Method]:
         methods.append(Method(name="deep_gemm", library=peer))
     methods.append(Method(name="torch", library=None))
     if pdl:
-        libraries = [method for method in methods if method.library is not None]
         methods += [
             Method(name=f"{method.name}_pdl", library=method.library, settings=LAUNCHES["pdl"])
-            for method in libraries
+            for method in methods
+            if method.name == "deep_gemm"
         ]
-        methods.append(Method(name="ours_early", library=ours, settings=LAUNCHES["early"]))
+        methods += [
+            Method(name=f"ours_{launch}", library=ours, settings=LAUNCHES[launch])
+            for launch in ("plain", "early")
+        ]
     return methods
 
 

@@ -71,9 +71,13 @@ def ratios(axes: Any, rows: Sequence[Row]) -> None:
         chosen = [place for place in places if rows[place].problem.family == family]
         heights = [rows[place].ratio for place in chosen]
         axes.plot(chosen, heights, MARKERS.get(family, "x"), color=OURS, label=family)
-    with_pdl = [row.ratio_pdl for row in rows]
-    if not all(math.isnan(ratio) for ratio in with_pdl):
-        axes.plot(places, with_pdl, "+", color=PEER, label="both with PDL")
+    others = {
+        "+": ("peers may use PDL", [row.ratio_pdl for row in rows]),
+        "2": ("ours early weights, too", [row.ratio_early for row in rows]),
+    }
+    for marker, (label, heights) in others.items():
+        if not all(math.isnan(height) for height in heights):
+            axes.plot(places, heights, marker, color=PEER, label=label)
     axes.axhline(1.0, color="grey", linewidth=0.8)
     axes.set_xticks(list(places), [str(row.problem) for row in rows], rotation=90, fontsize=6)
     axes.set_ylabel("best peer / ours")

@@ -42,6 +42,7 @@ class Row:
             "share_of_the_roof": self.share_of_the_roof,
             "best_peer_over_ours": self.ratio,
             "best_peer_over_ours_pdl": self.ratio_pdl,
+            "best_peer_over_ours_plain": self.ratio_plain,
             "best_peer_over_ours_early": self.ratio_early,
         }
         return {
@@ -70,22 +71,28 @@ class Row:
 
     @property
     def best_peer(self) -> float:
-        """Microseconds of the fastest peer without PDL."""
+        """Microseconds of the fastest peer with its own settings: without PDL."""
         return min((self.time(name) for name in self._peers(pdl=False)), default=math.nan)
 
     @property
     def ratio(self) -> float:
-        """Best peer over ours, both without PDL."""
+        """Best peer over ours, each with its own settings."""
         return self.best_peer / self.time("ours")
 
     @property
     def ratio_pdl(self) -> float:
-        """Best peer, with PDL or without, over ours with PDL."""
-        return self._best_peer_with_pdl / self.time("ours_pdl")
+        """Best peer, with PDL or without, over ours; none where no peer was measured with it."""
+        measured = self._peers(pdl=True) != self._peers(pdl=False)
+        return self._best_peer_with_pdl / self.time("ours") if measured else math.nan
+
+    @property
+    def ratio_plain(self) -> float:
+        """Best peer over ours, both without PDL."""
+        return self.best_peer / self.time("ours_plain")
 
     @property
     def ratio_early(self) -> float:
-        """The same over ours with PDL and early weights."""
+        """Best peer, with PDL or without, over ours with early weights."""
         return self._best_peer_with_pdl / self.time("ours_early")
 
     @property
@@ -126,6 +133,7 @@ def summary(rows: Sequence[Row]) -> dict[str, dict[str, float]]:
                 "geometric_mean": mean(ratios),
                 "lowest": min(ratios),
                 "geometric_mean_pdl": mean([row.ratio_pdl for row in members]),
+                "geometric_mean_plain": mean([row.ratio_plain for row in members]),
                 "geometric_mean_early": mean([row.ratio_early for row in members]),
             }
         )

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.gemm_comparison import record, timing
+from benchmarks.gemm_comparison.methods import LAUNCHES, Method
 from benchmarks.gemm_comparison.problems import PROBLEMS, Problem, masked_rows
 from benchmarks.gemm_comparison.record import Row
 from benchmarks.gemm_comparison.work import work_of
@@ -62,14 +63,52 @@ def test_the_floor_is_the_slower_of_both() -> None:
     assert work_of(PREFILL).floor == pytest.approx(81.8, abs=0.1)
 
 
-def test_the_best_peer_counts_and_pdl_is_apart() -> None:
-    """A peer's time with PDL says nothing of ours without."""
-    times = {"ours": 8.0, "deep_gemm": 10.0, "torch": 12.0, "deep_gemm_pdl": 7.0}
+def test_the_best_peer_counts_and_what_others_are_set_to_is_apart() -> None:
+    """A peer with PDL is held against ours, which has it; ours without against peers without."""
+    times = {"ours": 8.0, "deep_gemm": 10.0, "torch": 12.0}
     assert row(DECODE, **times).ratio == pytest.approx(10 / 8)
     assert math.isnan(row(DECODE, **times).ratio_pdl)
-    assert row(DECODE, **times, ours_pdl=5.0).ratio_pdl == pytest.approx(7 / 5)
-    assert math.isnan(row(DECODE, **times, ours_pdl=5.0).ratio_early)
-    assert row(DECODE, **times, ours_early=4.0).ratio_early == pytest.approx(7 / 4)
+    times["deep_gemm_pdl"] = 9.0
+    assert row(DECODE, **times).ratio == pytest.approx(10 / 8)
+    assert row(DECODE, **times).ratio_pdl == pytest.approx(9 / 8)
+    assert math.isnan(row(DECODE, **times).ratio_plain)
+    assert row(DECODE, **times, ours_plain=5.0).ratio_plain == pytest.approx(10 / 5)
+    assert math.isnan(row(DECODE, **times).ratio_early)
+    assert row(DECODE, **times, ours_early=4.0).ratio_early == pytest.approx(9 / 4)
+
+
+class Settings:
+    """A library that keeps what it is set to."""
+
+    def __init__(self) -> None:
+        self.pdl = True
+        self.early = False
+
+    def get_pdl(self) -> bool:
+        return self.pdl
+
+    def set_pdl(self, value: bool) -> None:
+        self.pdl = value
+
+    def get_early_weights(self) -> bool:
+        return self.early
+
+    def set_early_weights(self, value: bool) -> None:
+        self.early = value
+
+
+@pytest.mark.parametrize(
+    ("launch", "inside"),
+    [("usual", (True, False)), ("plain", (False, False)), ("early", (True, True))],
+)
+def test_a_library_is_left_as_it_was(launch: str, inside: tuple[bool, bool]) -> None:
+    """Each method has its settings for itself, also where it fails."""
+    library = Settings()
+    method = Method(name="ours", library=library, settings=LAUNCHES[launch])
+    with pytest.raises(RuntimeError, match="as ordered"), method.set():
+        assert (library.pdl, library.early) == inside
+        raise RuntimeError("as ordered")
+    assert (library.pdl, library.early) == (True, False)
 
 
 @pytest.mark.parametrize("problem", [DECODE, PREFILL], ids=["decode", "prefill"])

@@ -155,3 +155,42 @@ def test_refuses_operands_of_other_depths(device: torch.device) -> None:
     with pytest.raises(ValueError, match=r"(?s)64.*72|72.*64"):
         deep_gemm.bf16_gemm_nt(a, b, d)
     assert bool((d == 3.0).all())
+
+
+@pytest.mark.parametrize("early_weights", [False, True])
+@pytest.mark.parametrize("rows", [64, 128])
+def test_a_chain_reads_what_the_call_before_wrote(
+    rows: int, early_weights: bool, device: torch.device
+) -> None:
+    """Dependent launches of our own, one after the other in two buffers, and again in a graph: the
+    same bits as of launches that wait for each other's end.
+    """
+    generator = torch.Generator(device=device).manual_seed(rows)
+    first = torch.randn(rows, 2048, dtype=torch.bfloat16, device=device, generator=generator)
+    weights = torch.randn(8, 2048, 2048, dtype=torch.bfloat16, device=device, generator=generator)
+    weights /= 2048**0.5
+    buffers = (torch.empty_like(first), torch.empty_like(first))
+
+    def chain() -> torch.Tensor:
+        buffers[0].copy_(first)
+        for call in range(32):
+            source, target = buffers[call % 2], buffers[1 - call % 2]
+            deep_gemm.bf16_gemm_nt(source, weights[call % 8], target)
+        return buffers[0]
+
+    deep_gemm.set_pdl(False)
+    try:
+        expected = chain().clone()
+    finally:
+        deep_gemm.set_pdl(True)
+    deep_gemm.set_early_weights(early_weights)
+    try:
+        assert torch.equal(chain(), expected)
+        graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(graph):
+            result = chain()
+    finally:
+        deep_gemm.set_early_weights(False)
+    for _ in range(5):
+        graph.replay()
+        assert torch.equal(result, expected)

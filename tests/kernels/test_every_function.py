@@ -82,13 +82,12 @@ def test_a_limit_of_multiprocessors_changes_no_result(case: Case) -> None:
 
 
 @pytest.mark.parametrize("early_weights", [False, True])
-def test_waits_for_the_launch_before_it_with_pdl(case: Case, early_weights: bool) -> None:
-    """With programmatic dependent launch, what the stream's last kernel writes is read whole; where
+def test_waits_for_the_launch_before_it(case: Case, early_weights: bool) -> None:
+    """Launches are dependent ones (PDL): what the stream's last kernel writes is read whole; where
     weights are read early, A is still waited for.
     """
     kept = bits(case.values).clone()
     in_place = case.values.view(kept.dtype)
-    deep_gemm.set_pdl(True)
     deep_gemm.set_early_weights(early_weights)
     try:
         for _ in range(5):
@@ -98,5 +97,16 @@ def test_waits_for_the_launch_before_it_with_pdl(case: Case, early_weights: bool
             case.call()
             assert case.judge() < 1
     finally:
-        deep_gemm.set_pdl(False)
         deep_gemm.set_early_weights(False)
+
+
+def test_an_ordinary_launch_gives_the_same_bits(case: Case) -> None:
+    """A launch that waits for the end of the last kernel before it begins changes no result."""
+    case.call()
+    dependent = case.d.clone()
+    deep_gemm.set_pdl(False)
+    try:
+        case.call()
+    finally:
+        deep_gemm.set_pdl(True)
+    assert same_bits(case.d, dependent)

@@ -46,7 +46,8 @@ def test_kernels_multiply_on_their_tensor_cores_and_copy_tensors_in_bulk(
     wanted = r"QGMMA\.64x(\d+)x32\.F32\.E4M3\.E4M3" if fp8 else r"HGMMA\.64x(\d+)x16\.F32\.BF16"
     assert set(re.findall(wanted, listing)) == {str(config["tile_n"])}
     assert len(re.findall(r"\bUTMALDG\.3D\b", listing)) >= (3 if fp8 else 2)
-    assert bool(re.search(r"\bUTMASTG\.3D\b", listing)) == (config["split_k"] == 1)
+    assert re.search(r"\bUTMASTG\.3D\b", listing)
+    assert bool(re.search(r"\bUTMAPF\.L2\.3D\b", listing)) == (not config["grouped"])
     assert not re.search(r"\bHMMA\b", listing)
     assert ("HGMMA" in listing, "QGMMA" in listing) == (not fp8, fp8)
 

@@ -7,7 +7,15 @@
 namespace deep_gemm {
 namespace {
 
-MapRequest operand_map(const TensorView& tensor, bool rows_dense, int tile_rows, const KernelConfig& config) {
+// Where tiles are read again and again, a box asks for the next k step's lines, too, and finds them in L2 later; where B
+// only streams by, that costs up to 4 % (docs/kernels.md).
+CUtensorMapL2promotion operand_promotion(const Problem& problem) {
+  const bool streams = problem.m <= kDecodeRows || problem.grouping == Grouping::kMasked;
+  return streams ? CU_TENSOR_MAP_L2_PROMOTION_L2_128B : CU_TENSOR_MAP_L2_PROMOTION_L2_256B;
+}
+
+MapRequest operand_map(const TensorView& tensor, bool rows_dense, int tile_rows, const KernelConfig& config,
+                       CUtensorMapL2promotion promotion) {
   const Dense dense = rows_dense ? Dense::kRows : Dense::kColumns;
   MapRequest request{};
   request.data = tensor.data;
@@ -20,6 +28,7 @@ MapRequest operand_map(const TensorView& tensor, bool rows_dense, int tile_rows,
   request.group_stride = group_stride(tensor, dense);
   request.box_elements = rows_dense ? kMnBoxExtent : config.tile_k();
   request.box_lines = rows_dense ? config.tile_k() : tile_rows;
+  request.l2_promotion = promotion;
   return request;
 }
 
@@ -36,6 +45,7 @@ MapRequest scale_map(const TensorView& scale, int box) {
   request.group_stride = groups(scale) < 2 ? request.line_stride * columns(scale) : scale.strides[0];
   request.box_elements = box;
   request.box_lines = 1;
+  request.l2_promotion = CU_TENSOR_MAP_L2_PROMOTION_L2_256B;
   return request;
 }
 
@@ -51,6 +61,7 @@ MapRequest output_map(const TensorView& d, const KernelConfig& config) {
   request.group_stride = group_stride(d, Dense::kColumns);
   request.box_elements = config.panel_columns();
   request.box_lines = kWgmmaRows;
+  request.l2_promotion = CU_TENSOR_MAP_L2_PROMOTION_L2_256B;
   return request;
 }
 
@@ -60,12 +71,13 @@ ScaleMatrices scale_matrices(const TensorView& scale) {
 }
 
 bool write_operands(const Driver& driver, const GemmOperands& operands, const KernelConfig& config,
-                    GemmArguments& arguments, Status& status) {
+                    const Problem& problem, GemmArguments& arguments, Status& status) {
+  const CUtensorMapL2promotion promotion = operand_promotion(problem);
   const auto write = [&](const TensorView& tensor, const MapRequest& request, TensorMap& map) {
     return write_tensor_map(driver, tensor.name, request, map, status);
   };
-  if (!write(operands.a, operand_map(operands.a, config.a_mn_major(), config.tile_m, config), arguments.a) ||
-      !write(operands.b, operand_map(operands.b, config.b_mn_major(), config.tile_n, config), arguments.b))
+  if (!write(operands.a, operand_map(operands.a, config.a_mn_major(), config.tile_m, config, promotion), arguments.a) ||
+      !write(operands.b, operand_map(operands.b, config.b_mn_major(), config.tile_n, config, promotion), arguments.b))
     return false;
   if (!config.fp8()) return true;
   if (!write(operands.scale_a, scale_map(operands.scale_a, config.tile_m), arguments.scale_a)) return false;
@@ -77,11 +89,13 @@ bool write_operands(const Driver& driver, const GemmOperands& operands, const Ke
 // in A's way (docs/kernels.md).
 void ask_early(const KernelConfig& config, const Problem& problem, GemmArguments& arguments) {
   constexpr int kLoadedBytes = 64 << 10;
+  constexpr int kLoadedSteps = 8;
   constexpr int kPrefetchedBytes = 32 << 10;
   const bool dependent = Settings::get().dependent_launch.load(std::memory_order_relaxed);
   if (!dependent || problem.grouping != Grouping::kNone || problem.k == 0) return;
   if (Settings::get().early_weights.load(std::memory_order_relaxed))
-    arguments.early_b = static_cast<std::uint32_t>(std::min(config.stages, kLoadedBytes / config.b_stage_bytes()));
+    arguments.early_b = static_cast<std::uint32_t>(
+        std::min({config.stages, kLoadedSteps, kLoadedBytes / config.b_stage_bytes()}));
   if (problem.m > kDecodeRows) return;
   arguments.prefetched_a = arguments.schedule.tiles_m * arguments.k_steps;
   if (arguments.early_b == 0)
@@ -110,7 +124,7 @@ bool make_arguments(const Driver& driver, const GemmOperands& operands, const Ke
     arguments.groups = {static_cast<const std::int32_t*>(operands.layout.data), problem.grouping,
                         static_cast<std::uint32_t>(problem.groups), static_cast<std::uint32_t>(problem.alignment)};
   // With k = 0 no operand is read and there is nothing that a map could describe.
-  if (problem.k > 0 && !write_operands(driver, operands, config, arguments, status)) return false;
+  if (problem.k > 0 && !write_operands(driver, operands, config, problem, arguments, status)) return false;
   return arguments.store_rows_unaligned ||
          write_tensor_map(driver, operands.d.name, output_map(operands.d, config), arguments.d, status);
 }

@@ -42,6 +42,7 @@ constexpr double kStoreCyclesPerByte = 0.037;  // of the output tile
 constexpr double kLaunchCycles = 7340;
 constexpr double kSplitCycles = 900;       // of clusters: their start, and waiting for each other
 constexpr double kSplitTurnCycles = 8000;  // of every further turn of them
+constexpr double kLastStoreCyclesPerByte = 0.15;  // few rows: of the output tile, while nothing is loaded any more
 
 constexpr const char* kKindNames[] = {"fp8",     "fp8_grouped",     "fp8_row_scales", "bf16_nt", "bf16_nt_grouped",
                                       "bf16_nn", "bf16_nn_grouped", "bf16_tn",        "bf16_tt"};
@@ -99,8 +100,10 @@ std::int64_t expected_tiles_m(const KernelConfig& config, const Problem& problem
                                  : std::min(of_groups, divide_up(problem.m, config.tile_m));
 }
 
-double split_cycles(const KernelConfig& config, std::int64_t waves) {
-  return config.split_k == 1 ? 0 : kSplitCycles + static_cast<double>(waves - 1) * kSplitTurnCycles;
+// Blocks that read the same B for other rows stand in other clusters, and B comes from device memory for each: as bad
+// as another turn.
+double split_cycles(const KernelConfig& config, std::int64_t waves, std::int64_t tiles_m) {
+  return config.split_k == 1 ? 0 : kSplitCycles + static_cast<double>(waves + tiles_m - 2) * kSplitTurnCycles;
 }
 
 double load_cycles(const KernelConfig& config, std::int64_t rows, double streams) {
@@ -121,7 +124,8 @@ bool suits(const KernelConfig& config, const Problem& problem) {
 Estimate estimate(const KernelConfig& config, const Problem& problem, int multiprocessors) {
   Estimate result{};
   const ExpectedRows rows = ExpectedRows::of(problem);
-  result.tiles = expected_tiles_m(config, problem, rows) * divide_up(problem.n, config.tile_n);
+  const std::int64_t tiles_m = expected_tiles_m(config, problem, rows);
+  result.tiles = tiles_m * divide_up(problem.n, config.tile_n);
   result.waves = divide_up(result.tiles, tile_slots(config, multiprocessors));
   const double blocks = static_cast<double>(std::min<std::int64_t>(result.tiles * config.split_k, multiprocessors));
   result.multiply_cycles = multiply_cycles(config);
@@ -136,10 +140,12 @@ Estimate estimate(const KernelConfig& config, const Problem& problem, int multip
       (operand_rows * static_cast<double>(problem.k * config.operand_bytes()) + m * n * problem.output_bytes) /
       kMemoryBytesPerCycle;
   const double steps = static_cast<double>(divide_up(divide_up(problem.k, config.tile_k()), config.split_k));
+  const double tile_bytes = static_cast<double>(config.tile_m) * config.tile_n * config.output_bytes;
   const double tile = steps * std::max(result.multiply_cycles, result.load_cycles) + kTileCycles +
-                      kStoreCyclesPerByte * config.tile_m * config.tile_n * config.output_bytes;
+                      kStoreCyclesPerByte * tile_bytes;
   result.cycles = std::max(static_cast<double>(result.waves) * tile, result.memory_cycles) + kLaunchCycles +
-                  split_cycles(config, result.waves);
+                  split_cycles(config, result.waves, tiles_m);
+  if (dense && problem.m <= kDecodeRows) result.cycles += kLastStoreCyclesPerByte * tile_bytes;
   return result;
 }
 

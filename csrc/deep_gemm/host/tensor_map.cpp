@@ -23,7 +23,7 @@ CUresult encode(const Driver& driver, const MapRequest& request, TensorMap& map)
   return driver.tensor_map_encode_tiled(reinterpret_cast<CUtensorMap*>(&map), request.type, 3, request.data, extents,
                                         strides, box, element_strides, CU_TENSOR_MAP_INTERLEAVE_NONE,
                                         swizzle_of(request.box_elements * request.element_bytes),
-                                        CU_TENSOR_MAP_L2_PROMOTION_L2_128B, CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE);
+                                        request.l2_promotion, CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE);
 }
 
 // A power of two; 192 bytes each.

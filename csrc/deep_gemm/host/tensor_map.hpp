@@ -18,6 +18,7 @@ struct MapRequest {
   std::int64_t group_stride;  // the same
   int box_elements;           // times element_bytes is the swizzle's width, 32, 64 or 128 bytes; wider: no swizzle
   int box_lines;              // of one group
+  CUtensorMapL2promotion l2_promotion;  // what device memory is asked for at once
 
   bool operator==(const MapRequest&) const = default;
 };

@@ -23,8 +23,11 @@ def get_num_sms() -> int:
 
 
 def set_pdl(enable_pdl: bool) -> None:
-    """Let later launches begin their set-up while the stream's last kernel ends (programmatic
-    dependent launch).
+    """Let later launches begin while the stream's last kernel ends (programmatic dependent launch);
+    on by default.
+
+    They set themselves up and ask for operands, but read and write nothing before that end, so what
+    is computed is the same. DeepGEMM's default is off.
     """
     _C.set_pdl(enable_pdl)
 
@@ -34,7 +37,8 @@ def set_early_weights(enable: bool) -> None:
     ended, where `set_pdl` is on.
 
     For weights that no kernel in flight writes: their first tiles then travel while the kernel
-    before, which makes A, still runs. Off by default. DeepGEMM has no such setting.
+    before, which makes A, still runs. Off by default, for nobody else can know that. DeepGEMM has no
+    such setting.
     """
     _C.set_early_weights(enable)
 

@@ -69,6 +69,7 @@ __device__ __forceinline__ void load_tile(const GemmArguments& arguments, Shared
 // This block's share of A and its scale factors, which all blocks read.
 template <KernelConfig kConfig>
 __device__ __forceinline__ void prefetch_a(const GemmArguments& arguments) {
+#pragma unroll 1
   for (std::uint32_t i = blockIdx.x; i < arguments.prefetched_a; i += gridDim.x) {
     const std::uint32_t row = i / arguments.k_steps * kConfig.tile_m;
     const std::uint32_t step = i % arguments.k_steps;
@@ -87,12 +88,15 @@ __device__ __forceinline__ std::uint32_t load_early(const GemmArguments& argumen
   prefetch_a<kConfig>(arguments);
   const std::uint32_t count = min(steps.last - steps.first, arguments.early_b);
   PipelinePlace<kConfig.stages> early = place;
+#pragma unroll 1
   for (std::uint32_t i = 0; i < count; ++i, early.advance())
     load_b<kConfig>(arguments, shared, early, tile, steps.first + i);
   const std::uint32_t end = min(steps.last, steps.first + count + arguments.prefetched_b);
+#pragma unroll 1
   for (std::uint32_t step = steps.first + count; step < end; ++step)
     prefetch_operand<kConfig.b_mn_major(), kConfig.tile_n, kConfig.tile_k()>(arguments.b, tile.column, step);
   ptx::wait_for_dependencies();
+#pragma unroll 1
   for (std::uint32_t i = 0; i < count; ++i, place.advance())
     load_a<kConfig>(arguments, shared, place, tile, steps.first + i);
   return count;
@@ -120,6 +124,7 @@ __device__ __forceinline__ void produce(const GemmArguments& arguments, SharedSt
     for (; walk.inside(); walk.advance(), done = 0)
       load_tile<kConfig>(arguments, shared, place, walk.tile(), {steps.first + done, steps.last});
   }
+  if (arguments.early_b == 0) ptx::launch_dependents();
 }
 
 }  // namespace deep_gemm

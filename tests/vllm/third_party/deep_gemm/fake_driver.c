@@ -65,18 +65,18 @@ struct Map {
   unsigned long long address;
   long long extents[3], strides[2]; /* strides in bytes */
   unsigned box[3];
-  int type, swizzle;
+  int type, swizzle, promotion;
 };
 
 static Result encode(struct Map* map, int type, unsigned rank, void* address, const unsigned long long* extents,
                      const unsigned long long* strides, const unsigned* box, const unsigned* steps, int interleave,
                      int swizzle, int promotion, int fill) {
-  (void)steps, (void)interleave, (void)promotion, (void)fill;
+  (void)steps, (void)interleave, (void)fill;
   const int valid = rank == 3 && (unsigned long)address % 16 == 0 && extents[0] > 0 && extents[1] > 0 &&
                     extents[2] > 0 && strides[0] % 16 == 0 && strides[1] % 16 == 0 && box[0] <= 256 && box[1] <= 256;
   if (!valid) return 1;
   *map = (struct Map){(unsigned long)address, {extents[0], extents[1], extents[2]}, {strides[0], strides[1]},
-                      {box[0], box[1], box[2]}, type, swizzle};
+                      {box[0], box[1], box[2]}, type, swizzle, promotion};
   return outcome("cuTensorMapEncodeTiled");
 }
 
@@ -90,7 +90,7 @@ struct Arguments {
   long long scale_b_strides[3];
   const void *c, *output;
   long long c_stride, d_stride, d_group_stride;
-  unsigned m, n, k_steps, store_rows_unaligned, early_b;
+  unsigned m, n, k_steps, store_rows_unaligned, prefetched_a, early_b, prefetched_b;
   const int* layout;
   unsigned grouping, groups, alignment;
 };
@@ -102,13 +102,15 @@ static void log_arguments(FILE* log, const struct Arguments* given) {
     const struct Map* map = &given->maps[i].asked;
     fprintf(log,
             "\"%s\": {\"address\": %llu, \"extents\": [%lld, %lld, %lld], \"strides\": [%lld, %lld], "
-            "\"box\": [%u, %u, %u], \"type\": %d, \"swizzle\": %d}, ",
+            "\"box\": [%u, %u, %u], \"type\": %d, \"swizzle\": %d, \"promotion\": %d}, ",
             names[i], map->address, map->extents[0], map->extents[1], map->extents[2], map->strides[0], map->strides[1],
-            map->box[0], map->box[1], map->box[2], map->type, map->swizzle);
+            map->box[0], map->box[1], map->box[2], map->type, map->swizzle, map->promotion);
   }
-  fprintf(log, "\"c\": %llu, \"output\": %llu, \"m\": %u, \"n\": %u, \"k_steps\": %u, \"unaligned\": %u, \"early_b\": %u, ",
+  fprintf(log, "\"c\": %llu, \"output\": %llu, \"m\": %u, \"n\": %u, \"k_steps\": %u, \"unaligned\": %u, ",
           (unsigned long long)given->c, (unsigned long long)given->output, given->m, given->n, given->k_steps,
-          given->store_rows_unaligned, given->early_b);
+          given->store_rows_unaligned);
+  fprintf(log, "\"prefetched_a\": %u, \"early_b\": %u, \"prefetched_b\": %u, ", given->prefetched_a, given->early_b,
+          given->prefetched_b);
   fprintf(log, "\"scale_b_strides\": [%lld, %lld, %lld], ", given->scale_b_strides[0], given->scale_b_strides[1],
           given->scale_b_strides[2]);
   fprintf(log, "\"grouping\": %u, \"groups\": %u, \"alignment\": %u}\n", given->grouping, given->groups,

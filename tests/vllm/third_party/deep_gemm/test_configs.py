@@ -73,6 +73,14 @@ def test_few_tiles_split_k_and_many_tiles_do_not() -> None:
     assert CONFIGS[prefill]["split_k"] == 1
 
 
+def test_k_is_split_where_no_other_block_reads_the_same_columns() -> None:
+    """Rows of two tiles would let B come from device memory twice."""
+    for rows, splits in ((64, True), (128, False)):
+        _, found = _C.explain(rows, 4096, 7168, 2, 132)
+        cycles = {row["name"]: row["cycles"] for row in found}
+        assert (cycles["fp8_m64n64k2_bf16"] < cycles["fp8_m64n64_bf16"]) == splits
+
+
 def test_row_tiles_of_a_dense_product_share_what_they_read_of_b() -> None:
     """Two of 64 rows load for as long as one of 128; of groups each tile counts for itself."""
     loads = {}

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.vllm.third_party.deep_gemm.conftest import CLUSTER_DIMENSION, Run
+from tests.vllm.third_party.deep_gemm.conftest import CLUSTER_DIMENSION, DEPENDENT, Run
 from vllm.third_party.deep_gemm import _C
 
 SWIZZLE_128 = 3  # CU_TENSOR_MAP_SWIZZLE_128B
@@ -75,7 +75,8 @@ for config in _C.configs():
         tiles = -(-1000 // config["tile_m"]) * -(-1024 // config["tile_n"])
         blocks = tiles * split if split > 1 else min(tiles, 132)
         assert launch[:3] == [str(blocks), str(config["threads"]), str(config["shared_bytes"])]
-        assert launch[4:] == ([] if split == 1 else [f"{CLUSTER_DIMENSION}:{split}"])
+        cluster = [] if split == 1 else [f"{CLUSTER_DIMENSION}:{split}"]
+        assert launch[4:] == [*cluster, f"{DEPENDENT}:1"]
         check_maps(given, config)
 
 

@@ -29,20 +29,20 @@ for wrong in (-1, 5000):
     assert outcome.lines == ["132", "7", f"{expected} -1", f"{expected} 5000"]
 
 
-def test_dependent_launch_is_an_attribute_only_where_it_is_set(run: Run) -> None:
-    """set_pdl changes later launches, and get_pdl tells it."""
+def test_launches_are_dependent_unless_they_may_not_be(run: Run) -> None:
+    """set_pdl changes later launches, and get_pdl tells it; it is on from the start."""
     outcome = run(
         """
-call(m=4096, n=4096)
-deep_gemm.set_pdl(True)
-print(deep_gemm.get_pdl())
-call(m=4096, n=4096)
-deep_gemm.set_pdl(False)
-call(m=4096, n=4096)
+for pdl in (None, False, True):
+    if pdl is not None:
+        deep_gemm.set_pdl(pdl)
+    print(deep_gemm.get_pdl())
+    call(m=4096, n=4096)
 """
     )
-    assert outcome.lines == ["True"]
-    assert [launch[4:] for launch in outcome.launches] == [[], [f"{DEPENDENT}:1"], []]
+    assert outcome.lines == ["True", "False", "True"]
+    dependent = [f"{DEPENDENT}:1"]
+    assert [launch[4:] for launch in outcome.launches] == [dependent, [], dependent]
 
 
 def test_blocks_of_few_rows_start_in_pairs_where_launches_are_dependent(run: Run) -> None:
@@ -65,33 +65,72 @@ call_contiguous(m=128)
     assert [launch[4:] for launch in outcome.launches] == expected
 
 
-def test_weights_are_read_early_only_where_both_settings_say_so(run: Run) -> None:
+EARLY = ("prefetched_a", "early_b", "prefetched_b")
+
+
+def test_few_rows_are_brought_into_the_cache_where_launches_are_dependent(run: Run) -> None:
+    """All of A, and 32 KiB of B a block; not for more rows, groups, an ordinary launch, no k."""
+    outcome = run(
+        """
+deep_gemm._C.force_config("fp8_m64n64_bf16")
+for pdl, m, k in ((True, 64, 2048), (True, 128, 2048), (True, 129, 2048), (False, 64, 2048)):
+    deep_gemm.set_pdl(pdl)
+    call(m=m, n=7168, k=k)
+deep_gemm.set_pdl(True)
+call(m=64, n=7168, k=0)
+deep_gemm._C.force_config("fp8_m64n128_bf16")
+call(m=64, n=7168, k=2048)
+deep_gemm._C.force_config(None)
+call_contiguous(m=128)
+"""
+    )
+    found = [tuple(given[name] for name in EARLY) for given in outcome.arguments]
+    nothing = (0, 0, 0)
+    expected = [(16, 0, 4), (32, 0, 4), nothing, nothing, nothing, (16, 0, 2), nothing]
+    assert found == expected
+
+
+def test_weights_are_loaded_early_only_where_both_settings_say_so(run: Run) -> None:
     """A dependent launch alone waits before it reads anything."""
     outcome = run(
         """
+deep_gemm._C.force_config("fp8_m64n64_bf16")
 for pdl, early in ((False, True), (True, False), (True, True)):
     deep_gemm.set_pdl(pdl)
     deep_gemm.set_early_weights(early)
     print(deep_gemm.get_early_weights())
-    call()
+    call(m=64)
 """
     )
     assert outcome.lines == ["True", "False", "True"]
-    assert [given["early_b"] for given in outcome.arguments] == [0, 0, 1]
+    assert [(given["early_b"], given["prefetched_b"]) for given in outcome.arguments] == [
+        (0, 0),
+        (0, 4),
+        (8, 0),
+    ]
 
 
-def test_weights_are_not_read_early_where_k_is_split(run: Run) -> None:
-    """The same call with one block a tile is."""
+def test_as_much_of_b_is_loaded_early_as_stages_and_a_leave_room_for(run: Run) -> None:
+    """64 KiB, eight k steps, or all stages, whichever is least; for any rows, but not for groups."""
     outcome = run(
         """
-deep_gemm.set_pdl(True)
 deep_gemm.set_early_weights(True)
-for name in ("fp8_m64n32k2_bf16", "fp8_m64n32_bf16"):
-    deep_gemm._C.force_config(name)
-    call()
+for name in ("m64n32k2", "m64n64", "m64n128", "m256n128"):
+    deep_gemm._C.force_config(f"fp8_{name}_bf16")
+    call(m=4096)
+deep_gemm._C.force_config(None)
+call_contiguous()
 """
     )
-    assert [given["early_b"] for given in outcome.arguments] == [0, 1]
+    assert [given["early_b"] for given in outcome.arguments] == [8, 8, 4, 3, 0]
+
+
+def test_device_memory_is_asked_for_one_k_step_where_b_only_streams_by(run: Run) -> None:
+    """Few rows or masked groups: 128 bytes; else tiles are read again, and 256 are."""
+    outcome = run("call(m=128); call(m=129); call_masked(m=4096); call_contiguous(m=128)")
+    steps, twice = 2, 3  # CU_TENSOR_MAP_L2_PROMOTION_L2_128B, _256B
+    found = [(given["a"]["promotion"], given["b"]["promotion"]) for given in outcome.arguments]
+    assert found == [(steps, steps), (twice, twice), (steps, steps), (steps, steps)]
 
 
 def test_settings_are_kept_and_told(run: Run) -> None:
