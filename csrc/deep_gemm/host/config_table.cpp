@@ -42,6 +42,7 @@ constexpr double kStoreCyclesPerByte = 0.037;  // of the output tile
 constexpr double kLaunchCycles = 7340;
 constexpr double kSplitCycles = 900;       // of clusters: their start, and waiting for each other
 constexpr double kSplitTurnCycles = 8000;  // of every further turn of them
+constexpr double kNarrowStoreCycles = 6500;       // of a tile of two waves whose panels are not 128 bytes wide
 constexpr double kLastStoreCyclesPerByte = 0.15;  // few rows: of the output tile, while nothing is loaded any more
 
 constexpr const char* kKindNames[] = {"fp8",     "fp8_grouped",     "fp8_row_scales", "bf16_nt", "bf16_nt_grouped",
@@ -141,8 +142,9 @@ Estimate estimate(const KernelConfig& config, const Problem& problem, int multip
       kMemoryBytesPerCycle;
   const double steps = static_cast<double>(divide_up(divide_up(problem.k, config.tile_k()), config.split_k));
   const double tile_bytes = static_cast<double>(config.tile_m) * config.tile_n * config.output_bytes;
+  const bool narrow = config.waves() > 1 && config.panel_bytes() < 128;
   const double tile = steps * std::max(result.multiply_cycles, result.load_cycles) + kTileCycles +
-                      kStoreCyclesPerByte * tile_bytes;
+                      kStoreCyclesPerByte * tile_bytes + (narrow ? kNarrowStoreCycles : 0);
   result.cycles = std::max(static_cast<double>(result.waves) * tile, result.memory_cycles) + kLaunchCycles +
                   split_cycles(config, result.waves, tiles_m);
   if (dense && problem.m <= kDecodeRows) result.cycles += kLastStoreCyclesPerByte * tile_bytes;
