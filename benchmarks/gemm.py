@@ -65,7 +65,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--pdl",
         action="store_true",
-        help="DeepGEMM with programmatic dependent launch too, ours without it and with early weights",
+        help="DeepGEMM with programmatic dependent launch too, ours without, with early weights",
     )
     parser.add_argument(
         "--compile-processes",

@@ -1,9 +1,9 @@
 """Time what one call of each function costs the host: ours, DeepGEMM's, torch's.
 
 Launch included: the same small problem again and again, without waiting for the GPU. Batches of
-all methods take turns and the lowest mean of a batch counts, since whatever else runs only adds. The
-launch of an empty kernel by torch takes its turns with them: what it costs tells a busy machine from
-a slow call.
+all methods take turns and the lowest mean of a batch counts, since whatever else runs only adds.
+The launch of an empty kernel by torch takes its turns, too: it tells a busy machine from a slow
+call.
 
     python benchmarks/host_overhead.py --output benchmarks/results/h200_host_overhead.json
 """

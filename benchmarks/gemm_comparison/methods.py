@@ -1,7 +1,8 @@
-"""Who is measured: our kernels, DeepGEMM's where it is importable as `deep_gemm`, torch's, each with
-its own settings: programmatic dependent launch (PDL) is on in ours and off in DeepGEMM's. Where that
-is asked for also the other way round, and ours with weights that are read before the last kernel has
-ended (early).
+"""Who is measured: our kernels, DeepGEMM's where it is importable as `deep_gemm`, torch's.
+
+Each has its own settings: programmatic dependent launch (PDL) is on in ours and off in DeepGEMM's.
+Where that is asked for also the other way round, and ours with weights that are read before the
+last kernel has ended (early).
 """
 
 from __future__ import annotations

@@ -6,6 +6,7 @@ import json
 import math
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -105,9 +106,9 @@ def test_a_library_is_left_as_it_was(launch: str, inside: tuple[bool, bool]) -> 
     """Each method has its settings for itself, also where it fails."""
     library = Settings()
     method = Method(name="ours", library=library, settings=LAUNCHES[launch])
-    with pytest.raises(RuntimeError, match="as ordered"), method.set():
+    with suppress(RuntimeError), method.set():
         assert (library.pdl, library.early) == inside
-        raise RuntimeError("as ordered")
+        raise RuntimeError
     assert (library.pdl, library.early) == (True, False)
 
 

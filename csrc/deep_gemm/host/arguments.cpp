@@ -7,8 +7,8 @@
 namespace deep_gemm {
 namespace {
 
-// Where tiles are read again and again, a box asks for the next k step's lines, too, and finds them in L2 later; where B
-// only streams by, that costs up to 4 % (docs/kernels.md).
+// Where tiles are read again and again, a box asks for the next k step's lines, too, and finds them in L2 later; where
+// B only streams by, that costs up to 4 % (docs/kernels.md).
 CUtensorMapL2promotion operand_promotion(const Problem& problem) {
   const bool streams = problem.m <= kDecodeRows || problem.grouping == Grouping::kMasked;
   return streams ? CU_TENSOR_MAP_L2_PROMOTION_L2_128B : CU_TENSOR_MAP_L2_PROMOTION_L2_256B;
@@ -85,17 +85,19 @@ bool write_operands(const Driver& driver, const GemmOperands& operands, const Ke
          write(operands.scale_b, scale_map(operands.scale_b, config.tile_n), arguments.scale_b_map);
 }
 
-// What blocks ask for while the stream's last kernel ends: about as much as memory brings in that time. More would stand
-// in A's way (docs/kernels.md).
-void ask_early(const KernelConfig& config, const Problem& problem, GemmArguments& arguments) {
+// What blocks ask for while the stream's last kernel ends: about as much as memory brings in that time. More would
+// stand in A's way (docs/kernels.md). Scale factors of B's rows may be a copy that this very call has made: not loaded.
+void ask_early(const GemmOperands& operands, const KernelConfig& config, const Problem& problem,
+               GemmArguments& arguments) {
   constexpr int kLoadedBytes = 64 << 10;
   constexpr int kLoadedSteps = 8;
   constexpr int kPrefetchedBytes = 32 << 10;
   const bool dependent = Settings::get().dependent_launch.load(std::memory_order_relaxed);
   if (!dependent || problem.grouping != Grouping::kNone || problem.k == 0) return;
-  if (Settings::get().early_weights.load(std::memory_order_relaxed))
-    arguments.early_b = static_cast<std::uint32_t>(
-        std::min({config.stages, kLoadedSteps, kLoadedBytes / config.b_stage_bytes()}));
+  const bool loads = operands.weights && operands.scales != Scales::kRows;
+  if (loads && Settings::get().early_weights.load(std::memory_order_relaxed))
+    arguments.early_b =
+        static_cast<std::uint32_t>(std::min({config.stages, kLoadedSteps, kLoadedBytes / config.b_stage_bytes()}));
   if (problem.m > kDecodeRows) return;
   arguments.prefetched_a = arguments.schedule.tiles_m * arguments.k_steps;
   if (arguments.early_b == 0)
@@ -118,7 +120,7 @@ bool make_arguments(const Driver& driver, const GemmOperands& operands, const Ke
   arguments.store_rows_unaligned = !is_aligned(operands.d, kAlignmentBytes) ||
                                    (arguments.d_stride * config.output_bytes) % kAlignmentBytes != 0 ||
                                    (arguments.d_group_stride * config.output_bytes) % kAlignmentBytes != 0;
-  ask_early(config, problem, arguments);
+  ask_early(operands, config, problem, arguments);
   arguments.groups.grouping = problem.grouping;
   if (problem.grouping != Grouping::kNone)
     arguments.groups = {static_cast<const std::int32_t*>(operands.layout.data), problem.grouping,

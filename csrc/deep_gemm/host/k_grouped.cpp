@@ -37,6 +37,7 @@ class Groups {
     group.function = whole_.function;
     group.scales = whole_.scales;
     group.has_c = whole_.has_c;
+    group.weights = false;
     group.output_alignment = sizeof(float);
     group.a = values(whole_.a, m(), k, a_);
     group.b = values(whole_.b, n(), k, b_);

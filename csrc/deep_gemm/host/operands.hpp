@@ -20,6 +20,7 @@ struct GemmOperands {
   Scales scales = Scales::kNone;
   Grouping grouping = Grouping::kNone;
   bool has_c = false;
+  bool weights = true;                 // B is what set_early_weights speaks of: not written by a kernel in flight
   std::int64_t expected_m = 0;         // rows of a group that the caller expects to count; 0: not said
   std::int64_t output_alignment = 16;  // of d's and c's addresses, in bytes: a matrix of many has its own
   TensorView a;                        // (m, k); bf16 without groups: k or m dense

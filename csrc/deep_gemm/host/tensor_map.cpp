@@ -22,8 +22,8 @@ CUresult encode(const Driver& driver, const MapRequest& request, TensorMap& map)
   const cuuint32_t element_strides[] = {1, 1, 1};
   return driver.tensor_map_encode_tiled(reinterpret_cast<CUtensorMap*>(&map), request.type, 3, request.data, extents,
                                         strides, box, element_strides, CU_TENSOR_MAP_INTERLEAVE_NONE,
-                                        swizzle_of(request.box_elements * request.element_bytes),
-                                        request.l2_promotion, CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE);
+                                        swizzle_of(request.box_elements * request.element_bytes), request.l2_promotion,
+                                        CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE);
 }
 
 // A power of two; 192 bytes each.

@@ -103,8 +103,8 @@ struct KernelConfig {
     return room < 1 ? 1 : room < waves() * panels() ? room : waves() * panels();
   }
 
-  // Shared memory behind the operands: without a split each consumer's resident panels of 64 rows, with one the f32 sums
-  // that one block sends the other.
+  // Shared memory behind the operands: without a split each consumer's resident panels of 64 rows, with one the f32
+  // sums that one block sends the other.
   DEEP_GEMM_HOST_DEVICE constexpr int epilogue_bytes() const {
     return split_k == 1 ? consumers() * resident_panels() * kWgmmaRows * panel_bytes()
                         : tile_m * tile_n * static_cast<int>(sizeof(float));

@@ -37,7 +37,7 @@ def set_early_weights(enable: bool) -> None:
     ended, where `set_pdl` is on.
 
     For weights that no kernel in flight writes: their first tiles then travel while the kernel
-    before, which makes A, still runs. Off by default, for nobody else can know that. DeepGEMM has no
+    before, which makes A, still runs. Off by default: only the caller can know. DeepGEMM has no
     such setting.
     """
     _C.set_early_weights(enable)

@@ -117,9 +117,9 @@ __device__ __forceinline__ void write_tile(Sums<kConfig>& sums, const GemmArgume
   for (int wave = 0; wave < kConfig.waves(); ++wave) {
     const OutputRows rows = output_rows<kConfig>(tile, consumer, wave);
     if constexpr (!kConfig.grouped()) {
-      if (arguments.c != nullptr) add_c<Output>(sums[wave], arguments, rows, 0);
+      if (arguments.c != nullptr) add_c<Output>(sums[wave], arguments, rows);
     }
-    if (arguments.store_rows_unaligned) store_elements<Output>(sums[wave], arguments, rows, 0);
+    if (arguments.store_rows_unaligned) store_elements<Output>(sums[wave], arguments, rows);
   }
   if (!arguments.store_rows_unaligned) store_through_shared<kConfig>(sums, arguments, shared, tile, consumer);
 }

@@ -61,10 +61,9 @@ __device__ __forceinline__ void clear_rows(float (&sums)[kConfig.waves()][kConfi
 }
 
 // Calls visit(index in `values`, row, column) for each element of this thread that lies inside of the output;
-// `values` are wgmma registers of 64 rows from the chunk of 8 columns `first_chunk` on.
+// `values` are wgmma registers of 64 rows.
 template <int kValues, typename Visit>
-__device__ __forceinline__ void for_each_element(const GemmArguments& arguments, OutputRows origin,
-                                                 std::uint32_t first_chunk, Visit visit) {
+__device__ __forceinline__ void for_each_element(const GemmArguments& arguments, OutputRows origin, Visit visit) {
   const std::uint32_t thread = ptx::reread_thread_index();
   const std::uint32_t lane = thread % 32;
   const std::uint32_t warp = thread / 32 % 4;
@@ -76,26 +75,25 @@ __device__ __forceinline__ void for_each_element(const GemmArguments& arguments,
     for (int i = 0; i < kValues / 2; ++i) {
       // Only so many loads at once: their addresses are registers beside the sums.
       if (i % 16 == 0) ptx::keep_order();
-      const std::uint32_t column = origin.column + (first_chunk + i / 2) * 8 + lane % 4 * 2 + i % 2;
+      const std::uint32_t column = origin.column + i / 2 * 8 + lane % 4 * 2 + i % 2;
       if (column < arguments.n) visit(i / 2 * 4 + half * 2 + i % 2, row, column);
     }
   }
 }
 
 template <typename Output, int kValues>
-__device__ __forceinline__ void add_c(float (&values)[kValues], const GemmArguments& arguments, OutputRows origin,
-                                      std::uint32_t first_chunk) {
+__device__ __forceinline__ void add_c(float (&values)[kValues], const GemmArguments& arguments, OutputRows origin) {
   const Output* c = static_cast<const Output*>(arguments.c);
-  for_each_element<kValues>(arguments, origin, first_chunk, [&](int i, std::uint32_t row, std::uint32_t column) {
+  for_each_element<kValues>(arguments, origin, [&](int i, std::uint32_t row, std::uint32_t column) {
     values[i] += static_cast<float>(c[row * arguments.c_stride + column]);
   });
 }
 
 template <typename Output, int kValues>
 __device__ __forceinline__ void store_elements(const float (&values)[kValues], const GemmArguments& arguments,
-                                               OutputRows origin, std::uint32_t first_chunk) {
+                                               OutputRows origin) {
   Output* d = static_cast<Output*>(arguments.output) + origin.group * arguments.d_group_stride;
-  for_each_element<kValues>(arguments, origin, first_chunk, [&](int i, std::uint32_t row, std::uint32_t column) {
+  for_each_element<kValues>(arguments, origin, [&](int i, std::uint32_t row, std::uint32_t column) {
     d[row * arguments.d_stride + column] = static_cast<Output>(values[i]);
   });
 }
@@ -103,24 +101,6 @@ __device__ __forceinline__ void store_elements(const float (&values)[kValues], c
 __device__ __forceinline__ std::uint32_t pack_bf16(float low, float high) {
   const __nv_bfloat162 pair = __floats2bfloat162_rn(low, high);
   return *reinterpret_cast<const std::uint32_t*>(&pair);
-}
-
-// Two neighbouring columns at once; for rows that are 16-byte aligned.
-template <typename Output, int kValues>
-__device__ __forceinline__ void store_pairs(const float (&values)[kValues], const GemmArguments& arguments,
-                                            OutputRows origin, std::uint32_t first_chunk) {
-  Output* d = static_cast<Output*>(arguments.output) + origin.group * arguments.d_group_stride;
-  for_each_element<kValues>(arguments, origin, first_chunk, [&](int i, std::uint32_t row, std::uint32_t column) {
-    if (i % 2 != 0) return;
-    Output* target = d + row * arguments.d_stride + column;
-    if (column + 1 >= arguments.n) {
-      *target = static_cast<Output>(values[i]);
-    } else if constexpr (sizeof(Output) == 2) {
-      *reinterpret_cast<std::uint32_t*>(target) = pack_bf16(values[i], values[i + 1]);
-    } else {
-      *reinterpret_cast<float2*>(target) = make_float2(values[i], values[i + 1]);
-    }
-  });
 }
 
 }  // namespace deep_gemm

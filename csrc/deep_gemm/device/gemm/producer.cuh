@@ -7,8 +7,8 @@
 
 namespace deep_gemm {
 
-// Calls visit(first row, box) for the boxes of one operand's rows in one k step: one where k is dense, else one for each
-// 64 rows.
+// Calls visit(first row, box) for the boxes of one operand's rows in one k step: one where k is dense, else one for
+// each 64 rows.
 template <bool kMnMajor, int kRows, int kTileK, typename Visit>
 __device__ __forceinline__ void for_each_box(std::uint32_t row, std::uint32_t step, std::uint32_t group, Visit visit) {
   if constexpr (!kMnMajor) {
@@ -31,8 +31,7 @@ __device__ __forceinline__ void load_operand(std::uint8_t* stage, const TensorMa
 // Brings them into L2 instead.
 template <bool kMnMajor, int kRows, int kTileK>
 __device__ __forceinline__ void prefetch_operand(const TensorMap& map, std::uint32_t row, std::uint32_t step) {
-  for_each_box<kMnMajor, kRows, kTileK>(row, step, 0,
-                                        [&](int, ptx::BoxOrigin box) { ptx::prefetch_box(&map, box); });
+  for_each_box<kMnMajor, kRows, kTileK>(row, step, 0, [&](int, ptx::BoxOrigin box) { ptx::prefetch_box(&map, box); });
 }
 
 template <KernelConfig kConfig>

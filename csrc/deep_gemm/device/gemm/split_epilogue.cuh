@@ -23,7 +23,8 @@ __device__ __forceinline__ void expect_parts(SharedStorage<kConfig>& shared) {
   ptx::mbarrier_arrive_expect(&shared.parts_arrived, kConfig.consumers() * sums_bytes<kConfig>());
 }
 
-// Calls visit(four sums of this thread, where they lie in `buffer`) for all of them: (consumers, sums / 4, threads) x 4.
+// Calls visit(four sums of this thread, where they lie in `buffer`) for all of them: (consumers, sums / 4, threads)
+// x 4.
 template <KernelConfig kConfig, typename Visit>
 __device__ __forceinline__ void for_each_four(Sums<kConfig>& sums, std::uint8_t* buffer, int consumer, Visit visit) {
   auto* place = reinterpret_cast<float4*>(buffer + consumer * sums_bytes<kConfig>()) + threadIdx.x % kWarpGroupThreads;

@@ -111,7 +111,7 @@ for pdl, early in ((False, True), (True, False), (True, True)):
 
 
 def test_as_much_of_b_is_loaded_early_as_stages_and_a_leave_room_for(run: Run) -> None:
-    """64 KiB, eight k steps, or all stages, whichever is least; for any rows, but not for groups."""
+    """64 KiB, eight k steps, or all stages, whichever is least; for any rows, not for groups."""
     outcome = run(
         """
 deep_gemm.set_early_weights(True)
@@ -123,6 +123,24 @@ call_contiguous()
 """
     )
     assert [given["early_b"] for given in outcome.arguments] == [8, 8, 4, 3, 0]
+
+
+def test_what_a_call_copies_or_a_backward_pass_makes_is_no_weight(run: Run) -> None:
+    """Scale factors of B's rows may be a copy that the call makes; with groups of k, B is gradients
+    or activations.
+    """
+    outcome = run(
+        """
+deep_gemm.set_early_weights(True)
+call_row_scales()
+call_k_grouped([128, 256])
+a, b = (FakeTensor("bf16", (512, extent)) for extent in (256, 384))
+d = FakeTensor("f32", (2, 256, 384))
+deep_gemm.k_grouped_bf16_gemm_tn_contiguous(a, b, d, [256, 256], None, d)
+call_bf16()
+"""
+    )
+    assert [given["early_b"] > 0 for given in outcome.arguments] == [False] * 5 + [True]
 
 
 def test_device_memory_is_asked_for_one_k_step_where_b_only_streams_by(run: Run) -> None:
