@@ -26,7 +26,7 @@ CUresult encode(const Driver& driver, const MapRequest& request, TensorMap& map)
                                         CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE);
 }
 
-// A power of two; 192 bytes each.
+// A power of two; 200 bytes each.
 constexpr int kPlaceBits = 10;
 
 // Source: Fibonacci hashing, Knuth, The Art of Computer Programming 3, 6.4.
