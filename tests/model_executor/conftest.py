@@ -15,6 +15,6 @@ def cpu_platform(monkeypatch: pytest.MonkeyPatch) -> None:
     for module in (
         "vllm.model_executor.custom_op",
         "vllm.model_executor.layers.rotary_embedding.common",
-        "vllm.utils.deep_gemm",
+        "vllm.utils.deep_gemm_library",
     ):
         monkeypatch.setattr(f"{module}.current_platform", CPU)

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from vllm.platforms import DeviceCapability, Platform
-from vllm.utils import deep_gemm
+from vllm.utils import deep_gemm, deep_gemm_library
 
 HOPPER = Platform(name="cuda", reason="test", capability=DeviceCapability(9, 0))
 
@@ -29,14 +29,15 @@ def product(
 def face(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     """Put a library with one function in the extension's place."""
     fake = SimpleNamespace(fp8_gemm_nt=product)
-    monkeypatch.setattr(deep_gemm, "_face", lambda: fake)
+    monkeypatch.setattr(deep_gemm_library, "_face", lambda: fake)
     return fake
 
 
 @pytest.fixture
 def absent(monkeypatch: pytest.MonkeyPatch) -> None:
     """Take the library away."""
-    monkeypatch.setattr(deep_gemm, "_face", lambda: "its extension is not built for this Python")
+    reason = "its extension is not built for this Python"
+    monkeypatch.setattr(deep_gemm_library, "_face", lambda: reason)
 
 
 def scaled(rows: int) -> tuple[torch.Tensor, torch.Tensor]:
@@ -153,7 +154,7 @@ def test_support_has_a_reason(
     monkeypatch: pytest.MonkeyPatch, platform: Platform, switch: str, reason: str
 ) -> None:
     """Switch, platform, capability, library: the first that forbids it is named."""
-    monkeypatch.setattr(deep_gemm, "current_platform", platform)
+    monkeypatch.setattr(deep_gemm_library, "current_platform", platform)
     monkeypatch.setenv("VLLM_USE_DEEP_GEMM", switch)
     assert deep_gemm.support().reason.startswith(reason)
     assert deep_gemm.is_deep_gemm_supported() == (reason == "built, switched on")
@@ -166,15 +167,15 @@ def broken(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     def fail(_name: str) -> None:
         raise ImportError("libdeep_gemm.so: undefined symbol")
 
-    monkeypatch.setattr(deep_gemm, "_is_built", lambda: True)
+    monkeypatch.setattr(deep_gemm_library, "_is_built", lambda: True)
     monkeypatch.setattr(importlib, "import_module", fail)
-    deep_gemm._face.cache_clear()
+    deep_gemm_library._face.cache_clear()
     yield
-    deep_gemm._face.cache_clear()
+    deep_gemm_library._face.cache_clear()
 
 
 @pytest.mark.usefixtures("broken")
 def test_a_broken_extension_is_no_crash() -> None:
     """The loader's words are in the reason."""
-    face = deep_gemm._face()
+    face = deep_gemm_library._face()
     assert face == "its extension is broken (libdeep_gemm.so: undefined symbol)"

@@ -12,44 +12,40 @@ from typing import Any
 
 import torch
 
+from vllm.utils.deep_gemm_library import function
+
 _SCALED_PAIR = "Tensor a, Tensor scale_a, Tensor b, Tensor scale_b, Tensor(x!) d"
 
 _library = torch.library.Library("vllm", "FRAGMENT")
 
 
-def _function(name: str) -> Any:
-    from vllm.utils.deep_gemm import function
-
-    return function(name)
-
-
 def _gemm(
     a: Any, scale_a: Any, b: Any, scale_b: Any, d: Any, c: Any = None, recipe: Any = None
 ) -> None:
-    _function("fp8_gemm_nt")((a, scale_a), (b, scale_b), d, c, recipe)
+    function("fp8_gemm_nt")((a, scale_a), (b, scale_b), d, c, recipe)
 
 
 def _grouped_contiguous(
     a: Any, scale_a: Any, b: Any, scale_b: Any, d: Any, layout: Any, psum: bool = False
 ) -> None:
-    call = _function("m_grouped_fp8_gemm_nt_contiguous")
+    call = function("m_grouped_fp8_gemm_nt_contiguous")
     call((a, scale_a), (b, scale_b), d, layout, use_psum_layout=psum)
 
 
 def _grouped_masked(
     a: Any, scale_a: Any, b: Any, scale_b: Any, d: Any, masked_m: Any, expected_m: int
 ) -> None:
-    _function("fp8_m_grouped_gemm_nt_masked")((a, scale_a), (b, scale_b), d, masked_m, expected_m)
+    function("fp8_m_grouped_gemm_nt_masked")((a, scale_a), (b, scale_b), d, masked_m, expected_m)
 
 
 def _einsum(equation: str, a: Any, scale_a: Any, b: Any, scale_b: Any, d: Any) -> None:
-    _function("fp8_einsum")(equation, (a, scale_a), (b, scale_b), d)
+    function("fp8_einsum")(equation, (a, scale_a), (b, scale_b), d)
 
 
 def _mqa_logits(
     q: Any, k: Any, scale: Any, weights: Any, start: Any, end: Any, clean: bool
 ) -> torch.Tensor:
-    scores: torch.Tensor = _function("fp8_mqa_logits")(q, (k, scale), weights, start, end, clean)
+    scores: torch.Tensor = function("fp8_mqa_logits")(q, (k, scale), weights, start, end, clean)
     return scores
 
 
@@ -63,7 +59,7 @@ def _paged_mqa_logits(
     longest: int,
     clean: bool,
 ) -> torch.Tensor:
-    call = _function("fp8_paged_mqa_logits")
+    call = function("fp8_paged_mqa_logits")
     scores: torch.Tensor = call(q, cache, weights, lengths, table, schedule, longest, clean)
     return scores
 
