@@ -1,4 +1,4 @@
-"""Which DeepGEMM is here: whether its kernels run, and its functions by the names that vLLM calls."""
+"""Which DeepGEMM is here: whether its kernels run, and its functions by the names vLLM calls."""
 
 from __future__ import annotations
 
