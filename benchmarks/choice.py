@@ -4,7 +4,7 @@ The figures are what the estimate's constants in csrc/deep_gemm/host/config_tabl
 Configurations of which a shape would fill less than a quarter of a tile are left out.
 
     python benchmarks/choice.py --output benchmarks/results/h200_choice.json
-    python benchmarks/choice.py --family bf16 --rows 64 128 --launch pdl
+    python benchmarks/choice.py --family bf16 --rows 64 128 --launch plain
 """
 
 from __future__ import annotations

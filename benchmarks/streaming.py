@@ -1,4 +1,4 @@
-"""Measure what a decode call costs at least: its bytes through shared memory, no multiplication.
+"""Measure what the bytes of a decode call cost: all through shared memory, nothing multiplied.
 
 Compiles and runs benchmarks/streaming/stream.cu (nvcc is asked for on PATH), prints for each shape
 the faster of its tile widths: as usual, with programmatic dependent launch, and with weights that

@@ -1,14 +1,18 @@
-"""The compiled configurations as tests choose among them, and how to leave the library one."""
+"""The compiled configurations as tests choose among them, and how launches are set meanwhile."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import TypeVar
 
 import torch
 
+from vllm.third_party import deep_gemm
 from vllm.third_party.deep_gemm import _C
+
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,3 +60,12 @@ def forced(configuration: Configuration) -> Iterator[Configuration]:
         yield configuration
     finally:
         _C.force_config(None)
+
+
+def ordinary(call: Callable[[], Result]) -> Result:
+    """Call with launches that wait for the end of the stream's last kernel before they begin."""
+    deep_gemm.set_pdl(False)
+    try:
+        return call()
+    finally:
+        deep_gemm.set_pdl(True)

@@ -9,7 +9,7 @@ import torch
 
 from tests.kernels.cases.case import Case, poisoned, same_bits, wrong
 from tests.kernels.cases.dense import addend, bf16, bf16_matrix, judge
-from tests.kernels.configurations import Configuration, configurations
+from tests.kernels.configurations import Configuration, configurations, forced, ordinary
 from tests.kernels.reference import F32_OF_BF16
 from vllm.third_party import deep_gemm
 
@@ -158,15 +158,16 @@ def test_refuses_operands_of_other_depths(device: torch.device) -> None:
 
 
 @pytest.mark.parametrize("early_weights", [False, True])
-@pytest.mark.parametrize("rows", [64, 128])
+@pytest.mark.parametrize("name", ["m64n64", "m64n64k2", "m128n128"])
 def test_a_chain_reads_what_the_call_before_wrote(
-    rows: int, early_weights: bool, device: torch.device
+    name: str, early_weights: bool, device: torch.device
 ) -> None:
     """Dependent launches of our own, one after the other in two buffers, and again in a graph: the
     same bits as of launches that wait for each other's end.
     """
-    generator = torch.Generator(device=device).manual_seed(rows)
-    first = torch.randn(rows, 2048, dtype=torch.bfloat16, device=device, generator=generator)
+    config = next(each for each in CONFIGURATIONS if each.name == f"bf16_nt_{name}_bf16")
+    generator = torch.Generator(device=device).manual_seed(config.tile_m)
+    first = torch.randn(100, 2048, dtype=torch.bfloat16, device=device, generator=generator)
     weights = torch.randn(8, 2048, 2048, dtype=torch.bfloat16, device=device, generator=generator)
     weights /= 2048**0.5
     buffers = (torch.empty_like(first), torch.empty_like(first))
@@ -178,19 +179,29 @@ def test_a_chain_reads_what_the_call_before_wrote(
             deep_gemm.bf16_gemm_nt(source, weights[call % 8], target)
         return buffers[0]
 
-    deep_gemm.set_pdl(False)
-    try:
-        expected = chain().clone()
-    finally:
-        deep_gemm.set_pdl(True)
-    deep_gemm.set_early_weights(early_weights)
-    try:
-        assert torch.equal(chain(), expected)
-        graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(graph):
-            result = chain()
-    finally:
-        deep_gemm.set_early_weights(False)
+    with forced(config):
+        expected = ordinary(chain).clone()
+        deep_gemm.set_early_weights(early_weights)
+        try:
+            assert torch.equal(chain(), expected)
+            graph = torch.cuda.CUDAGraph()
+            with torch.cuda.graph(graph):
+                result = chain()
+        finally:
+            deep_gemm.set_early_weights(False)
     for _ in range(5):
         graph.replay()
         assert torch.equal(result, expected)
+
+
+def test_without_k_a_call_copies_what_the_call_before_wrote(device: torch.device) -> None:
+    """With k = 0 nothing is loaded, and c is read by consumers alone: they wait, too."""
+    a, b = (torch.randn(64, 16384, dtype=torch.bfloat16, device=device) for _ in range(2))
+    c, d = (torch.empty(64, 64, dtype=torch.bfloat16, device=device) for _ in range(2))
+    ordinary(lambda: deep_gemm.bf16_gemm_nt(a, b, c))
+    expected = c.clone()
+    for _ in range(10):
+        c.zero_()
+        deep_gemm.bf16_gemm_nt(a, b, c)
+        deep_gemm.bf16_gemm_nt(a[:, :0], b[:, :0], d, c)
+        assert torch.equal(d, expected)

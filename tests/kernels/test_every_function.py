@@ -9,6 +9,7 @@ import torch
 
 from tests.kernels.cases.case import POISON, Case, bits, same_bits
 from tests.kernels.cases.every import EVERY
+from tests.kernels.configurations import ordinary
 from vllm.third_party import deep_gemm
 
 pytestmark = pytest.mark.hopper
@@ -68,6 +69,7 @@ def test_is_deterministic(case: Case) -> None:
     case.call()
     first = case.d.clone()
     for _ in range(3):
+        case.d.fill_(POISON)
         case.call()
         assert same_bits(case.d, first)
 
@@ -92,6 +94,7 @@ def test_waits_for_the_launch_before_it(case: Case, early_weights: bool) -> None
     try:
         for _ in range(5):
             case.d.fill_(POISON)
+            torch.cuda._sleep(1_000_000)  # what follows waits in the stream, one behind the other
             in_place.zero_()
             in_place.copy_(kept)
             case.call()
@@ -104,9 +107,6 @@ def test_an_ordinary_launch_gives_the_same_bits(case: Case) -> None:
     """A launch that waits for the end of the last kernel before it begins changes no result."""
     case.call()
     dependent = case.d.clone()
-    deep_gemm.set_pdl(False)
-    try:
-        case.call()
-    finally:
-        deep_gemm.set_pdl(True)
+    case.d.fill_(POISON)
+    ordinary(case.call)
     assert same_bits(case.d, dependent)

@@ -7,7 +7,7 @@ from itertools import product
 import pytest
 import torch
 
-from tests.kernels.configurations import Configuration, configurations
+from tests.kernels.configurations import Configuration, configurations, ordinary
 from tests.kernels.reference import (
     operands,
     relative_error,
@@ -155,6 +155,26 @@ def test_empty_problems_return_and_k_of_zero_gives_c_or_zero(device: torch.devic
     assert bool((d == 0).all())
     deep_gemm.fp8_gemm_nt(a.pair, b.pair, d, c)
     assert torch.equal(d, c)
+
+
+def test_scale_factors_of_b_may_be_what_the_call_before_wrote(device: torch.device) -> None:
+    """Consumers read them, and wait for the end of that call before they do."""
+    long_a, long_b = operands(2, 56, 57344, device, seed=11)
+    scales = torch.empty(2, 56, device=device)
+    a, b = operands(64, 256, 7168, device, seed=12)
+    d = torch.empty(64, 256, dtype=torch.bfloat16, device=device)
+
+    def chain() -> torch.Tensor:
+        scales.zero_()
+        deep_gemm.fp8_gemm_nt(long_a.pair, long_b.pair, scales)
+        deep_gemm.fp8_gemm_nt(a.pair, (b.values, scales), d)
+        return d
+
+    expected = ordinary(chain).clone()
+    assert bool(expected.any())
+    for _ in range(10):
+        d.fill_(POISON)
+        assert torch.equal(chain(), expected)
 
 
 def test_follows_the_current_stream(device: torch.device) -> None:

@@ -57,3 +57,14 @@ def test_kernels_spill_nothing(machine_code: tuple[_C.Config, str]) -> None:
     config, listing = machine_code
     assert re.findall(r"\b(?:LDL|STL)\b", listing) == []
     assert ("USETMAXREG" in listing) == (config["threads"] > 256)
+
+
+def test_nothing_is_read_before_the_wait_for_the_last_kernel(
+    machine_code: tuple[_C.Config, str],
+) -> None:
+    """No load from memory stands before ACQBULK (griddepcontrol.wait) but the early read of scale_b
+    for blocks, one for each that a tile touches, which a branch leaves out.
+    """
+    config, listing = machine_code
+    before = re.findall(r"\bLDG\b", listing[: listing.index("ACQBULK")])
+    assert len(before) <= (2 if config["family"] == "fp8" else 0)

@@ -31,10 +31,11 @@ DEEP_GEMM_EXPORT deep_gemm::Estimate deep_gemm_estimate(std::size_t index, const
 // Blocks that a launch may have at most; 0 stands for all multiprocessors of the device.
 DEEP_GEMM_EXPORT void deep_gemm_set_multiprocessor_limit(int limit);
 DEEP_GEMM_EXPORT int deep_gemm_multiprocessor_limit();
-// Programmatic dependent launch: a launch may begin its set-up beside the end of the stream's last kernel.
+// Programmatic dependent launch, on by default: a launch may begin beside the end of the stream's last kernel.
 DEEP_GEMM_EXPORT void deep_gemm_set_dependent_launch(bool allowed);
 DEEP_GEMM_EXPORT bool deep_gemm_dependent_launch();
-// With it: B and scale_b may be read before the stream's last kernel has ended, which must not write them.
+// With it: B and scale_b may be read while earlier kernels of the stream still run, the last one and those before it;
+// none of them may write these.
 DEEP_GEMM_EXPORT void deep_gemm_set_early_weights(bool allowed);
 DEEP_GEMM_EXPORT bool deep_gemm_early_weights();
 // Where groups of rows may begin: at multiples of it.

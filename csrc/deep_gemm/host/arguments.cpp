@@ -8,7 +8,7 @@ namespace deep_gemm {
 namespace {
 
 // Where tiles are read again and again, a box asks for the next k step's lines, too, and finds them in L2 later; where
-// B only streams by, that costs up to 4 % (docs/kernels.md).
+// B only streams by, that costs up to 7 % (docs/kernels.md).
 CUtensorMapL2promotion operand_promotion(const Problem& problem) {
   const bool streams = problem.m <= kDecodeRows || problem.grouping == Grouping::kMasked;
   return streams ? CU_TENSOR_MAP_L2_PROMOTION_L2_128B : CU_TENSOR_MAP_L2_PROMOTION_L2_256B;
@@ -87,11 +87,12 @@ bool write_operands(const Driver& driver, const GemmOperands& operands, const Ke
 
 // What blocks ask for while the stream's last kernel ends: about as much as memory brings in that time. More would
 // stand in A's way (docs/kernels.md). Scale factors of B's rows may be a copy that this very call has made: not loaded.
-void ask_early(const GemmOperands& operands, const KernelConfig& config, const Problem& problem,
+void ask_early(const GemmOperands& operands, const KernelConfig& config, const Problem& problem, unsigned blocks,
                GemmArguments& arguments) {
   constexpr int kLoadedBytes = 64 << 10;
   constexpr int kLoadedSteps = 8;
   constexpr int kPrefetchedBytes = 32 << 10;
+  constexpr unsigned kBoxesOfA = 4;  // that one block asks for at most: it does so before all else
   const bool dependent = Settings::get().dependent_launch.load(std::memory_order_relaxed);
   if (!dependent || problem.grouping != Grouping::kNone || problem.k == 0) return;
   const bool loads = operands.weights && operands.scales != Scales::kRows;
@@ -99,15 +100,17 @@ void ask_early(const GemmOperands& operands, const KernelConfig& config, const P
     arguments.early_b =
         static_cast<std::uint32_t>(std::min({config.stages, kLoadedSteps, kLoadedBytes / config.b_stage_bytes()}));
   if (problem.m > kDecodeRows) return;
-  arguments.prefetched_a = arguments.schedule.tiles_m * arguments.k_steps;
+  arguments.prefetched_a = std::min(arguments.schedule.tiles_m * arguments.k_steps, kBoxesOfA * blocks);
   if (arguments.early_b == 0)
-    arguments.prefetched_b = static_cast<std::uint32_t>(std::max(1, kPrefetchedBytes / config.b_stage_bytes()));
+    arguments.prefetched_b = static_cast<std::uint32_t>(kPrefetchedBytes / config.b_stage_bytes());
 }
 
 }  // namespace
 
 bool make_arguments(const Driver& driver, const GemmOperands& operands, const KernelConfig& config,
-                    const Problem& problem, GemmArguments& arguments, Status& status) {
+                    const Problem& problem, const TileSchedule& schedule, unsigned blocks, GemmArguments& arguments,
+                    Status& status) {
+  arguments.schedule = schedule;
   if (operands.scales == Scales::kBlocks) arguments.scale_b = scale_matrices(operands.scale_b);
   arguments.c = operands.has_c ? operands.c.data : nullptr;
   arguments.output = operands.d.data;
@@ -120,7 +123,7 @@ bool make_arguments(const Driver& driver, const GemmOperands& operands, const Ke
   arguments.store_rows_unaligned = !is_aligned(operands.d, kAlignmentBytes) ||
                                    (arguments.d_stride * config.output_bytes) % kAlignmentBytes != 0 ||
                                    (arguments.d_group_stride * config.output_bytes) % kAlignmentBytes != 0;
-  ask_early(operands, config, problem, arguments);
+  ask_early(operands, config, problem, blocks, arguments);
   arguments.groups.grouping = problem.grouping;
   if (problem.grouping != Grouping::kNone)
     arguments.groups = {static_cast<const std::int32_t*>(operands.layout.data), problem.grouping,

@@ -6,8 +6,9 @@
 
 namespace deep_gemm {
 
-// Fills `arguments` but for the schedule; fails only where the driver does.
+// Fills `arguments` for a launch of so many blocks; fails only where the driver does.
 bool make_arguments(const Driver& driver, const GemmOperands& operands, const KernelConfig& config,
-                    const Problem& problem, GemmArguments& arguments, Status& status);
+                    const Problem& problem, const TileSchedule& schedule, unsigned blocks, GemmArguments& arguments,
+                    Status& status);
 
 }  // namespace deep_gemm

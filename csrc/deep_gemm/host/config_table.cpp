@@ -41,7 +41,7 @@ constexpr double kTileCycles = 696;            // filling the pipeline
 constexpr double kStoreCyclesPerByte = 0.037;  // of the output tile
 constexpr double kLaunchCycles = 7340;
 constexpr double kSplitCycles = 900;              // of clusters: their start, and waiting for each other
-constexpr double kSplitTurnCycles = 8000;         // of every further turn of them
+constexpr double kSplitTurnCycles = 8000;         // of every further turn of them, or tile of rows
 constexpr double kNarrowStoreCycles = 6500;       // of a tile of two waves whose panels are not 128 bytes wide
 constexpr double kLastStoreCyclesPerByte = 0.15;  // few rows: of the output tile, while nothing is loaded any more
 

@@ -132,8 +132,8 @@ bool launch_checked(const GemmOperands& operands, const Problem& problem, void* 
   if (!make_plan(problem, multiprocessors, plan, status)) return false;
   const NamedConfig& named = config_at(plan.index);
   GemmArguments arguments{};
-  arguments.schedule = plan.schedule;
-  if (!make_arguments(*driver, operands, named.config, problem, arguments, status)) return false;
+  if (!make_arguments(*driver, operands, named.config, problem, plan.schedule, plan.blocks, arguments, status))
+    return false;
   const ContextGuard guard(*driver, *device);
   CUfunction function = slot_of(plan.index).get(*driver, *device, named.cubin, "gemm", plan.shared_bytes, status);
   if (function == nullptr) return false;

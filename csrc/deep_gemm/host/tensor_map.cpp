@@ -32,7 +32,7 @@ constexpr int kPlaceBits = 10;
 // Source: Fibonacci hashing, Knuth, The Art of Computer Programming 3, 6.4.
 std::size_t place_of(const MapRequest& request) {
   const auto address = static_cast<std::uint64_t>(reinterpret_cast<std::uintptr_t>(request.data));
-  const auto lines = static_cast<std::uint64_t>(request.extents[1] * 256 + request.box_lines);
+  const auto lines = static_cast<std::uint64_t>(request.extents[1] * 256 + request.box_lines + request.l2_promotion);
   return static_cast<std::size_t>((address / 16 + (lines << 40)) * 0x9E3779B97F4A7C15 >> (64 - kPlaceBits));
 }
 

@@ -55,11 +55,10 @@ struct GemmArguments {
   std::uint32_t n;
   std::uint32_t k_steps;               // ceil(k / tile_k)
   std::uint32_t store_rows_unaligned;  // d's rows are not 16-byte aligned: no bulk tensor copy can write them
-  // Before the stream's last kernel has ended (dense; 0: nothing): boxes of A that all blocks together bring into L2;
-  // boxes of B that each block loads, if it may, and boxes behind those that it brings into L2.
-  std::uint32_t prefetched_a;
-  std::uint32_t early_b;  // at most the stages
-  std::uint32_t prefetched_b;
+  // Before the stream's last kernel has ended (dense; 0: nothing):
+  std::uint32_t prefetched_a;  // k steps of tiles of rows of A that all blocks together bring into L2
+  std::uint32_t early_b;       // k steps of B that each block loads, at most its stages
+  std::uint32_t prefetched_b;  // k steps of B, behind those, that each block brings into L2
   RowGroups groups;
   TileSchedule schedule;  // of all rows; psum and masked: of the rows that one group may have
 };

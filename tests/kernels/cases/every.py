@@ -21,11 +21,16 @@ def groups() -> RowGroups:
 
 EVERY: dict[str, Callable[[torch.device], Case]] = {
     "fp8_gemm_nt": lambda on: fp8(130, 264, 512, torch.bfloat16, on),
+    "fp8_gemm_nt few rows": lambda on: fp8(128, 2600, 512, torch.bfloat16, on),
     "fp8_gemm_nt split": lambda on: fp8(64, 264, 7168, torch.float32, on),
     "fp8_gemm_nt (1, 1, 128)": lambda on: row_scales(130, 264, 512, on, with_c=True),
+    "fp8_gemm_nt (1, 1, 128) few rows": lambda on: row_scales(64, 264, 512, on, with_c=True),
     "bf16_gemm_nt": lambda on: bf16(130, 264, 512, torch.bfloat16, on),
     "bf16_gemm_tn": lambda on: bf16(
         136, 264, 512, torch.float32, on, a_major="mn", b_major="mn", with_c=True
+    ),
+    "bf16_gemm_tn few rows": lambda on: bf16(
+        64, 264, 512, torch.bfloat16, on, a_major="mn", b_major="mn", with_c=True
     ),
     "m_grouped_fp8_gemm_nt_contiguous": lambda on: contiguous("fp8", groups(), 264, 512, on),
     "m_grouped_fp8_gemm_nt_contiguous psum": lambda on: contiguous(

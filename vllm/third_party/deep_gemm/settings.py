@@ -33,12 +33,12 @@ def set_pdl(enable_pdl: bool) -> None:
 
 
 def set_early_weights(enable: bool) -> None:
-    """Let later dense launches read B and its scale factors before the stream's last kernel has
-    ended, where `set_pdl` is on.
+    """Let later dense launches read B and its scale factors while earlier kernels of the stream
+    still run, the last one and those before it, where `set_pdl` is on.
 
-    For weights that no kernel in flight writes: their first tiles then travel while the kernel
-    before, which makes A, still runs. Off by default: only the caller can know. DeepGEMM has no
-    such setting.
+    For weights that none of those kernels writes: their first tiles then travel while the kernel
+    that makes A still runs. Off by default: only the caller can know. Recipe (1, 1, 128) and groups
+    of k wait all the same. DeepGEMM has no such setting.
     """
     _C.set_early_weights(enable)
 

@@ -13,8 +13,8 @@ struct StepRange {
   std::uint32_t last;  // one past
 };
 
-// k steps that the first of two blocks that split k has more than the second: while it multiplies those, what the
-// second has added up is sent to it.
+// k steps that the first of two blocks that split k has more than the second (one fewer where they are odd, all where
+// there are no more): while it multiplies those, what the second has added up is sent to it.
 inline constexpr std::uint32_t kHeadStart = 6;
 
 // A block's part among those that split k: its rank in the cluster.

@@ -119,8 +119,8 @@ __device__ __forceinline__ void gemm(const GemmArguments& arguments) {
   auto& shared = *reinterpret_cast<SharedStorage<kConfig>*>(dynamic_shared);
   const auto block = BlockPlace<kConfig>::get();
   const int warp_group = __shfl_sync(0xffffffff, threadIdx.x / kWarpGroupThreads, 0);
-  // Measured: with early weights blocks of the next launch had better come at once, without them after this block's
-  // last load, in whose way their prefetches would stand (producer.cuh).
+  // Measured: with early weights the next launch had better come at once. Without, its prefetches would stand in the
+  // way of this block's loads, so the producer lets it in after the last one.
   if (arguments.early_b != 0) ptx::launch_dependents();
   prepare<kConfig>(arguments, shared, block);
 

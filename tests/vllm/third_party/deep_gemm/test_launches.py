@@ -195,6 +195,17 @@ def test_a_tensor_map_is_remembered_for_its_own_request_alone(run: Run) -> None:
     assert run("\n".join([*ALIKE, *ALIKE])).arguments == [*alone, *alone]
 
 
+def test_weights_that_stream_by_and_are_read_again_have_a_map_each(run: Run) -> None:
+    """The same B for few rows and for many: what device memory is asked for at once differs."""
+    calls = ["call(m=128)", "call(m=256)"]
+    force = 'deep_gemm._C.force_config("fp8_m64n128_bf16")\n'
+    alone = [run(force + each).arguments[0]["b"] for each in calls]
+    assert [{**each, "promotion": None} for each in alone[:1]] == [{**alone[1], "promotion": None}]
+    assert alone[0]["promotion"] != alone[1]["promotion"]
+    found = run(force + "\n".join([*calls, *calls])).arguments
+    assert [given["b"] for given in found] == [*alone, *alone]
+
+
 def test_a_map_that_the_driver_refused_is_asked_for_again(run: Run) -> None:
     """What was encoded stays remembered; an error is not, and nothing half-written stands for a
     map.

@@ -69,7 +69,9 @@ EARLY = ("prefetched_a", "early_b", "prefetched_b")
 
 
 def test_few_rows_are_brought_into_the_cache_where_launches_are_dependent(run: Run) -> None:
-    """All of A, and 32 KiB of B a block; not for more rows, groups, an ordinary launch, no k."""
+    """All of A, at most four boxes a block, and 32 KiB of B each; not for more rows, groups, an
+    ordinary launch, no k.
+    """
     outcome = run(
         """
 deep_gemm._C.force_config("fp8_m64n64_bf16")
@@ -78,6 +80,7 @@ for pdl, m, k in ((True, 64, 2048), (True, 128, 2048), (True, 129, 2048), (False
     call(m=m, n=7168, k=k)
 deep_gemm.set_pdl(True)
 call(m=64, n=7168, k=0)
+call(m=64, n=128, k=2048)
 deep_gemm._C.force_config("fp8_m64n128_bf16")
 call(m=64, n=7168, k=2048)
 deep_gemm._C.force_config(None)
@@ -86,7 +89,7 @@ call_contiguous(m=128)
     )
     found = [tuple(given[name] for name in EARLY) for given in outcome.arguments]
     nothing = (0, 0, 0)
-    expected = [(16, 0, 4), (32, 0, 4), nothing, nothing, nothing, (16, 0, 2), nothing]
+    expected = [(16, 0, 4), (32, 0, 4), nothing, nothing, nothing, (8, 0, 4), (16, 0, 2), nothing]
     assert found == expected
 
 
