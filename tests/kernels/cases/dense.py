@@ -5,7 +5,13 @@ from __future__ import annotations
 import torch
 
 from tests.kernels.cases.case import Case, poisoned
-from tests.kernels.reference import F32_OF_BF16, F32_OF_E4M3, operands, share_of_tolerance
+from tests.kernels.reference import (
+    F32_OF_BF16,
+    F32_OF_E4M3,
+    Quantised,
+    operands,
+    share_of_tolerance,
+)
 from vllm.third_party import deep_gemm
 from vllm.third_party.deep_gemm.utils import align
 
@@ -17,13 +23,14 @@ def fp8(
 ) -> Case:
     """`fp8_gemm_nt` with scale factors 1x128 and 128x128."""
     a, b = operands(m, n, k, device, seed_of(m, n, k))
+    a_pair = with_scales_as_read(a)
     c = addend(m, n, k, output, device) if with_c else None
     d = poisoned(m, n, dtype=output, device=device)
     return Case(
         name=f"fp8_gemm_nt {m}x{n}x{k} {output} {with_c=}",
         values=a.values,
         d=d,
-        call=lambda: deep_gemm.fp8_gemm_nt(a.pair, b.pair, d, c),
+        call=lambda: deep_gemm.fp8_gemm_nt(a_pair, b.pair, d, c),
         judge=lambda: judge(d, a.exact, b.exact, c, F32_OF_E4M3),
     )
 
@@ -31,15 +38,21 @@ def fp8(
 def row_scales(m: int, n: int, k: int, device: torch.device, *, with_c: bool = False) -> Case:
     """`fp8_gemm_nt` with scale factors of rows on both sides, to f32."""
     a, b = operands(m, n, k, device, seed_of(m, n, k), rows_per_scale_b=1)
+    a_pair, b_pair = (with_scales_as_read(operand) for operand in (a, b))
     c = addend(m, n, k, torch.float32, device) if with_c else None
     d = poisoned(m, n, dtype=torch.float32, device=device)
     return Case(
         name=f"fp8_gemm_nt (1, 1, 128) {m}x{n}x{k} {with_c=}",
         values=a.values,
         d=d,
-        call=lambda: deep_gemm.fp8_gemm_nt(a.pair, b.pair, d, c, recipe=ROW_SCALES),
+        call=lambda: deep_gemm.fp8_gemm_nt(a_pair, b_pair, d, c, recipe=ROW_SCALES),
         judge=lambda: judge(d, a.exact, b.exact, c, F32_OF_E4M3),
     )
+
+
+def with_scales_as_read(x: Quantised) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return values and MN-major scale factors: the call copies none, and is one launch."""
+    return x.values, deep_gemm.get_mn_major_tma_aligned_tensor(x.scales)
 
 
 def bf16(
