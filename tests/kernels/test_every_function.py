@@ -64,6 +64,34 @@ def test_is_captured_by_a_graph(case: Case) -> None:
     assert not same_bits(case.d, of_zeros)
 
 
+def test_is_captured_where_streams_part_and_join(case: Case, device: torch.device) -> None:
+    """The captured launch depends on kernels of two streams, and kernels of two depend on it."""
+    case.call()
+    kept = bits(case.values).clone()
+    in_place = case.values.view(kept.dtype)
+    side = torch.cuda.Stream(device)
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        current = torch.cuda.current_stream(device)
+        side.wait_stream(current)
+        with torch.cuda.stream(side):
+            case.d.fill_(POISON)
+        in_place.zero_()
+        in_place.copy_(kept)
+        current.wait_stream(side)
+        case.call()
+        side.wait_stream(current)
+        with torch.cuda.stream(side):
+            aside = case.d.clone()
+        along = case.d.clone()
+        current.wait_stream(side)
+    for _ in range(3):
+        graph.replay()
+        assert case.judge() < 1
+        assert same_bits(aside, case.d)
+        assert same_bits(along, case.d)
+
+
 def test_is_deterministic(case: Case) -> None:
     """The same operands give the same bits."""
     case.call()
