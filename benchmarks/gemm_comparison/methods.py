@@ -79,16 +79,12 @@ def all_methods(*, pdl: bool = False) -> list[Method]:
     else:
         methods.append(Method(name="deep_gemm", library=peer))
     methods.append(Method(name="torch", library=None))
-    if pdl:
-        methods += [
-            Method(name=f"{method.name}_pdl", library=method.library, settings=LAUNCHES["pdl"])
-            for method in methods
-            if method.name == "deep_gemm"
-        ]
-        methods += [
-            Method(name=f"ours_{launch}", library=ours, settings=LAUNCHES[launch])
-            for launch in ("plain", "early")
-        ]
+    if not pdl:
+        return methods
+    if not isinstance(peer, str):
+        methods.append(Method(name="deep_gemm_pdl", library=peer, settings=LAUNCHES["pdl"]))
+    for launch in ("plain", "early"):
+        methods.append(Method(name=f"ours_{launch}", library=ours, settings=LAUNCHES[launch]))
     return methods
 
 

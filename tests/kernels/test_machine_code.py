@@ -59,12 +59,15 @@ def test_kernels_spill_nothing(machine_code: tuple[_C.Config, str]) -> None:
     assert ("USETMAXREG" in listing) == (config["threads"] > 256)
 
 
-def test_nothing_is_read_before_the_wait_for_the_last_kernel(
+def test_both_roles_wait_for_the_last_kernel_before_they_read(
     machine_code: tuple[_C.Config, str],
 ) -> None:
-    """No load from memory stands before ACQBULK (griddepcontrol.wait) but the early read of scale_b
-    for blocks, one for each that a tile touches, which a branch leaves out.
+    """ACQBULK (griddepcontrol.wait) stands once for consumers and once for the producer, PREEXIT
+    (launch_dependents) at the start and behind the last load. Before the consumers' wait no load
+    stands but the early read of scale_b for blocks, which a branch leaves out: one for each that a
+    tile touches.
     """
     config, listing = machine_code
+    assert (listing.count("ACQBULK"), listing.count("PREEXIT")) == (2, 2)
     before = re.findall(r"\bLDG\b", listing[: listing.index("ACQBULK")])
     assert len(before) <= (2 if config["family"] == "fp8" else 0)
