@@ -59,8 +59,10 @@ __device__ __forceinline__ void consume(const GemmArguments& arguments, SharedSt
   const StepRange steps = block.steps(arguments);
   TileFeed<kConfig> feed(arguments, shared);
   ScaleB<kConfig> scale_b(arguments, steps);
-  if (arguments.early_b != 0) scale_b.look_ahead(feed.current());
-  if (arguments.prefetched_b != 0) scale_b.prefetch(feed.current());
+  if constexpr (!kConfig.grouped()) {
+    if (arguments.early_b != 0) scale_b.look_ahead(feed.current());
+    if (arguments.prefetched_b != 0) scale_b.prefetch(feed.current());
+  }
   // With programmatic dependent launch all before this ran beside the stream's last kernel: from here on its results
   // are read, and what it reads is written.
   ptx::wait_for_dependencies();
@@ -119,9 +121,6 @@ __device__ __forceinline__ void gemm(const GemmArguments& arguments) {
   auto& shared = *reinterpret_cast<SharedStorage<kConfig>*>(dynamic_shared);
   const auto block = BlockPlace<kConfig>::get();
   const int warp_group = __shfl_sync(0xffffffff, threadIdx.x / kWarpGroupThreads, 0);
-  // Measured: with early weights the next launch had better come at once. Without, its prefetches would stand in the
-  // way of this block's loads, so the producer lets it in after the last one.
-  if (arguments.early_b != 0) ptx::launch_dependents();
   prepare<kConfig>(arguments, shared, block);
 
   if (warp_group == kConfig.consumers()) {

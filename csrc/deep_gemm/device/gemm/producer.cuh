@@ -123,7 +123,9 @@ __device__ __forceinline__ void produce(const GemmArguments& arguments, SharedSt
     for (; walk.inside(); walk.advance(), done = 0)
       load_tile<kConfig>(arguments, shared, place, walk.tile(), {steps.first + done, steps.last});
   }
-  if (arguments.early_b == 0) ptx::launch_dependents();
+  // The next launch may come: what it asks for stands in no load's way. All before this one have ended, so that it may
+  // run beside this one alone.
+  ptx::launch_dependents();
 }
 
 }  // namespace deep_gemm

@@ -22,7 +22,7 @@ class ScaleB {
 
   // Reads the first factors of the tile that `begin` will name.
   __device__ void look_ahead(const Tile& tile) {
-    for (int i = 0; i < kBlocks; ++i) coming_[i] = lane_steps_ > 0 ? __ldg(first(tile, i)) : 0.0f;
+    for (int i = 0; i < kBlocks; ++i) coming_[i] = lane_steps_ > 0 ? *first(tile, i) : 0.0f;
   }
 
   // Brings them into L2 instead, for a time when they may not be read.
@@ -67,7 +67,7 @@ class ScaleB {
 
   __device__ void read_ahead() {
     for (int i = 0; i < kBlocks; ++i, next_[i - 1] += kLanes * arguments_.scale_b.k_stride)
-      ahead_[i] = left_ > 0 ? __ldg(next_[i]) : 0.0f;
+      ahead_[i] = left_ > 0 ? *next_[i] : 0.0f;
     left_ -= kLanes;
   }
 
