@@ -2,8 +2,8 @@
 // shared memory, all multiprocessors alike, and D is written. Nothing is multiplied.
 //
 // Calls stand in one CUDA graph that walks through inputs larger than L2 together, round and round; prints a JSON list,
-// times in microseconds a call (median of 15 replays): launched as usual, with programmatic dependent launch, and with
-// boxes of B asked for before the last call has ended, too (early).
+// times in microseconds a call (median of 15 replays): launched as usual; with programmatic dependent launch, L2 being
+// asked for A and 32 KiB of B before the last call has ended; and with 64 KiB of B loaded before that instead (early).
 #include <cuda.h>
 #include <cuda_runtime.h>
 
@@ -16,6 +16,7 @@
 #include "device/pipeline.cuh"
 #include "device/ptx/bulk_tensor.cuh"
 #include "device/ptx/cluster.cuh"
+#include "device/ptx/warp_group.cuh"
 #include "shared/kernel_config.hpp"
 
 namespace {
@@ -25,7 +26,9 @@ using deep_gemm::TensorMap;
 namespace ptx = deep_gemm::ptx;
 
 constexpr int kThreads = 256;
-constexpr std::size_t kRotatedBytes = 180u << 20;  // three times L2
+constexpr std::size_t kRotatedBytes = 180u << 20;     // three times L2
+constexpr std::uint32_t kPrefetchedBytes = 32 << 10;  // of B, by each block
+constexpr std::uint32_t kEarlyBytes = 64 << 10;
 constexpr int kReplays = 15;
 constexpr std::size_t kCalls = 80;  // of a graph, at least: its launch costs several microseconds
 
@@ -38,7 +41,10 @@ struct Arguments {
   std::uint32_t steps;      // of k
   std::uint32_t boxes;      // of all tiles of B
   std::uint32_t d_vectors;  // of 16 bytes
-  std::uint32_t early;      // boxes of B that are loaded before the last call has ended, in each block
+  // Before the last call has ended:
+  std::uint32_t prefetched_a;  // boxes of A that all blocks together have L2 bring
+  std::uint32_t prefetched_b;  // boxes of B that each block does
+  std::uint32_t early;         // boxes of B that each block loads
 };
 
 template <int kRows, int kColumns, int kStages>
@@ -48,20 +54,47 @@ struct Shared {
   deep_gemm::PipelineBarriers<kStages> barriers;
 };
 
+// The boxes of B one after the other, k fastest. Counted: two divisions a box would take longer than its copy.
+class BoxWalk {
+ public:
+  __device__ BoxWalk(std::uint32_t box, std::uint32_t steps, std::uint32_t columns)
+      : steps_(steps), columns_(columns), step_(box % steps), column_(box / steps * columns) {}
+
+  __device__ ptx::BoxOrigin of_a() const { return {step_ * kStepBytes, 0, 0}; }
+  __device__ ptx::BoxOrigin of_b() const { return {step_ * kStepBytes, column_, 0}; }
+  __device__ void advance() {
+    if (++step_ < steps_) return;
+    step_ = 0;
+    column_ += columns_;
+  }
+
+ private:
+  std::uint32_t steps_;
+  std::uint32_t columns_;
+  std::uint32_t step_;
+  std::uint32_t column_;
+};
+
 template <int kRows, int kColumns, int kStages>
 struct Loader {
   const Arguments& arguments;
   Shared<kRows, kColumns, kStages>& shared;
   using Place = deep_gemm::PipelinePlace<kStages>;
 
-  __device__ std::uint32_t k(std::uint32_t box) const { return box % arguments.steps * kStepBytes; }
-  __device__ void load_a(Place& place, std::uint32_t box) const {
-    ptx::load_box(shared.a[place.stage()], &arguments.a, place.arrived(), {k(box), 0, 0});
+  __device__ BoxWalk walk(std::uint32_t box) const { return {box, arguments.steps, kColumns}; }
+  __device__ void load_a(Place& place, const BoxWalk& walk) const {
+    ptx::load_box(shared.a[place.stage()], &arguments.a, place.arrived(), walk.of_a());
   }
-  __device__ void load_b(Place& place, std::uint32_t box) const {
+  __device__ void load_b(Place& place, const BoxWalk& walk) const {
     ptx::mbarrier_arrive_expect(place.arrived(), (kRows + kColumns) * kStepBytes);
-    ptx::load_box(shared.b[place.stage()], &arguments.b, place.arrived(),
-                  {k(box), box / arguments.steps * kColumns, 0});
+    ptx::load_box(shared.b[place.stage()], &arguments.b, place.arrived(), walk.of_b());
+  }
+  __device__ void prefetch(std::uint32_t first, std::uint32_t last) const {
+    for (std::uint32_t box = blockIdx.x; box < arguments.prefetched_a; box += gridDim.x)
+      ptx::prefetch_box(&arguments.a, walk(box).of_a());
+    BoxWalk ahead = walk(first);
+    for (std::uint32_t box = first; box < min(last, first + arguments.prefetched_b); ++box, ahead.advance())
+      ptx::prefetch_box(&arguments.b, ahead.of_b());
   }
 };
 
@@ -73,21 +106,24 @@ __global__ void __launch_bounds__(kThreads, 1) stream(const __grid_constant__ Ar
   const std::uint64_t boxes = arguments.boxes;
   const std::uint32_t first = boxes * blockIdx.x / gridDim.x;
   const std::uint32_t last = boxes * (blockIdx.x + 1) / gridDim.x;
-  ptx::launch_dependents();
   if (threadIdx.x == 0) shared.barriers.init(1, 4);
   __syncthreads();
   deep_gemm::PipelinePlace<kStages> place(shared.barriers);
-  if (threadIdx.x == 128) {
+  if (threadIdx.x / 32 == 4 && ptx::elect_one()) {
     const Loader<kRows, kColumns, kStages> loader{arguments, shared};
+    loader.prefetch(first, last);
     const std::uint32_t early = min(last, first + min(arguments.early, kStages));
+    BoxWalk walk_b = loader.walk(first);
     deep_gemm::PipelinePlace<kStages> ahead = place;
-    for (std::uint32_t box = first; box < early; ++box, ahead.advance()) loader.load_b(ahead, box);
+    for (std::uint32_t box = first; box < early; ++box, ahead.advance(), walk_b.advance()) loader.load_b(ahead, walk_b);
     ptx::wait_for_dependencies();
-    for (std::uint32_t box = first; box < last; ++box, place.advance()) {
+    BoxWalk walk = loader.walk(first);
+    for (std::uint32_t box = first; box < last; ++box, place.advance(), walk.advance()) {
       place.wait_released();
-      if (box >= early) loader.load_b(place, box);
-      loader.load_a(place, box);
+      if (box >= early) loader.load_b(place, walk);
+      loader.load_a(place, walk);
     }
+    ptx::launch_dependents();
   } else if (threadIdx.x < 128) {
     ptx::wait_for_dependencies();
     std::uint32_t sum = 0;
@@ -194,7 +230,10 @@ class Measured {
   }
 
   void launch(Arguments& each, Launch how) {
-    each.early = how == Launch::kEarly ? kStages : 0;
+    constexpr std::uint32_t kBoxBytes = kColumns * kStepBytes;
+    each.prefetched_a = how == Launch::kUsual ? 0 : each.steps;
+    each.prefetched_b = how == Launch::kDependent ? kPrefetchedBytes / kBoxBytes : 0;
+    each.early = how == Launch::kEarly ? kEarlyBytes / kBoxBytes : 0;
     int blocks = 0;
     cudaDeviceGetAttribute(&blocks, cudaDevAttrMultiProcessorCount, 0);
     cudaLaunchConfig_t config{};

@@ -121,11 +121,16 @@ __device__ __forceinline__ void gemm(const GemmArguments& arguments) {
   auto& shared = *reinterpret_cast<SharedStorage<kConfig>*>(dynamic_shared);
   const auto block = BlockPlace<kConfig>::get();
   const int warp_group = __shfl_sync(0xffffffff, threadIdx.x / kWarpGroupThreads, 0);
+  const bool produces = threadIdx.x / 32 == kConfig.consumers() * 4;
+  if constexpr (!kConfig.grouped()) {
+    if (produces && ptx::elect_one()) ask_early<kConfig>(arguments, block);
+    __syncwarp();
+  }
   prepare<kConfig>(arguments, shared, block);
 
   if (warp_group == kConfig.consumers()) {
     if constexpr (kConfig.consumers() > 1) ptx::decrease_registers<kConfig.producer_registers()>();
-    if (threadIdx.x / 32 == kConfig.consumers() * 4 && ptx::elect_one()) produce<kConfig>(arguments, shared, block);
+    if (produces && ptx::elect_one()) produce<kConfig>(arguments, shared, block);
   } else {
     if constexpr (kConfig.consumers() > 1) ptx::increase_registers<kConfig.consumer_registers()>();
     consume<kConfig>(arguments, shared, block, warp_group);

@@ -77,23 +77,31 @@ __device__ __forceinline__ void prefetch_a(const GemmArguments& arguments) {
   }
 }
 
-// Asks for the first k steps of a tile before the stream's last kernel has ended, as far as the arguments say: A and B
-// into L2, or B into the first stages; then waits for that end and fills those with A. Returns how many that are.
+// Has L2 bring what the arguments say, of A and of the first k steps of B that this block will load. Reads nothing, so
+// it waits for nobody and comes before all else.
+template <KernelConfig kConfig>
+__device__ __forceinline__ void ask_early(const GemmArguments& arguments, BlockPlace<kConfig> block) {
+  // Order: A before B, behind which it would wait.
+  prefetch_a<kConfig>(arguments);
+  const StepRange steps = block.steps(arguments);
+  const std::uint32_t end = min(steps.last, steps.first + arguments.prefetched_b);
+  const Tile tile = DenseTileWalk<kConfig>(arguments).tile();
+#pragma unroll 1
+  for (std::uint32_t step = steps.first; step < end; ++step)
+    prefetch_operand<kConfig.b_mn_major(), kConfig.tile_n, kConfig.tile_k()>(arguments.b, tile.column, step);
+}
+
+// Loads B's first k steps of a tile before the stream's last kernel has ended, as far as the arguments say; then waits
+// for that end and loads A's. Returns how many that are.
 template <KernelConfig kConfig>
 __device__ __forceinline__ std::uint32_t load_early(const GemmArguments& arguments, SharedStorage<kConfig>& shared,
                                                     PipelinePlace<kConfig.stages>& place, const Tile& tile,
                                                     StepRange steps) {
-  // Order: A before B, behind which it would wait.
-  prefetch_a<kConfig>(arguments);
   const std::uint32_t count = min(steps.last - steps.first, arguments.early_b);
   PipelinePlace<kConfig.stages> early = place;
 #pragma unroll 1
   for (std::uint32_t i = 0; i < count; ++i, early.advance())
     load_b<kConfig>(arguments, shared, early, tile, steps.first + i);
-  const std::uint32_t end = min(steps.last, steps.first + count + arguments.prefetched_b);
-#pragma unroll 1
-  for (std::uint32_t step = steps.first + count; step < end; ++step)
-    prefetch_operand<kConfig.b_mn_major(), kConfig.tile_n, kConfig.tile_k()>(arguments.b, tile.column, step);
   ptx::wait_for_dependencies();
 #pragma unroll 1
   for (std::uint32_t i = 0; i < count; ++i, place.advance())
