@@ -91,7 +91,7 @@ class GroupedTileWalk {
   __device__ Tile contiguous_tile() const {
     const TileCoordinate at = schedule_.at(index_);
     const std::uint32_t row = at.m * kConfig.tile_m;
-    const int group = groups_.layout[row];
+    const int group = __ldg(groups_.layout + row);
     return {row, at.n * kConfig.tile_n, 0, static_cast<std::uint32_t>(max(group, 0)), rows_, rows_, group < 0, false};
   }
 
@@ -121,7 +121,7 @@ class GroupedTileWalk {
   }
 
   __device__ void measure() {
-    const std::int32_t entry = max(groups_.layout[group_], 0);
+    const std::int32_t entry = max(__ldg(groups_.layout + group_), 0);
     if (groups_.grouping == Grouping::kMasked) {
       rows_counted_ = rows_written_ = min(static_cast<std::uint32_t>(entry), rows_);
       return;

@@ -42,7 +42,8 @@ __device__ __forceinline__ std::uint32_t padding_rows(const GemmArguments& argum
     const std::uint32_t row =
         output_rows<kConfig>(tile, consumer, i / 2).row + threadIdx.x / 32 % 4 * 16 + threadIdx.x % 32 / 4 + i % 2 * 8;
     bool padding = row >= tile.rows_counted;
-    if (arguments.groups.grouping == Grouping::kContiguous && !padding) padding = arguments.groups.layout[row] < 0;
+    if (arguments.groups.grouping == Grouping::kContiguous && !padding)
+      padding = __ldg(arguments.groups.layout + row) < 0;
     bits |= static_cast<std::uint32_t>(padding) << i;
   }
   return bits;

