@@ -33,12 +33,13 @@ def set_pdl(enable_pdl: bool) -> None:
 
 
 def set_early_weights(enable: bool) -> None:
-    """Let later dense launches read B and its scale factors while earlier kernels of the stream
-    still run, the last one and those before it, where `set_pdl` is on.
+    """Let later dense launches read B and its scale factors while the stream's last kernel still
+    runs, where `set_pdl` is on.
 
-    For weights that none of those kernels writes: their first tiles then travel while the kernel
-    that makes A still runs. Off by default: only the caller can know. Recipe (1, 1, 128) and groups
-    of k wait all the same. DeepGEMM has no such setting.
+    For weights that this kernel does not write: their first tiles then travel while it makes A. One
+    before it may run, too, where the last is another library's and lets launches in before it has
+    waited itself. Off by default: only the caller can know. Recipe (1, 1, 128) and groups of k wait
+    all the same. DeepGEMM has no such setting.
     """
     _C.set_early_weights(enable)
 
