@@ -58,7 +58,7 @@ struct GemmArguments {
   // Before the stream's last kernel has ended (dense; 0: nothing):
   std::uint32_t prefetched_a;  // k steps of tiles of rows of A that all blocks together bring into L2
   std::uint32_t early_b;       // k steps of B that each block loads, at most its stages
-  std::uint32_t prefetched_b;  // k steps of B, behind those, that each block brings into L2
+  std::uint32_t prefetched_b;  // k steps of B that each block brings into L2, where it loads none
   RowGroups groups;
   TileSchedule schedule;  // of all rows; psum and masked: of the rows that one group may have
 };

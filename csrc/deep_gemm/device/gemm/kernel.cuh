@@ -3,7 +3,8 @@
 //
 // Roles of a block (one on each multiprocessor; persistent unless k is split):
 //   consumers  the first one to three warp groups: 64 * waves rows of the output tile each
-//   producer   one thread of the last warp group: bulk tensor copies of A, B and scale factors; finds grouped tiles
+//   producer   one thread of the last warp group: has L2 bring the first operands, then bulk tensor copies of A, B and
+//              scale factors; finds grouped tiles
 //
 // Barriers (shared memory, one pair a stage; PipelineBarriers):
 //   tile_arrived   arrivals: the producer, and the bytes of its copies   waits: consumers
