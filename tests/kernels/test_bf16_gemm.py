@@ -194,6 +194,41 @@ def test_a_chain_reads_what_the_call_before_wrote(
         assert torch.equal(result, expected)
 
 
+@pytest.mark.parametrize("name", ["m64n64", "m64n64k2", "m128n128"])
+def test_early_weights_may_be_what_the_call_before_the_last_wrote(
+    name: str, device: torch.device
+) -> None:
+    """One launch at most still runs when weights are read: those of the launch before it are there,
+    however short the last one is.
+    """
+    config = next(each for each in CONFIGURATIONS if each.name == f"bf16_nt_{name}_bf16")
+    generator = torch.Generator(device=device).manual_seed(config.tile_n)
+    x, y, a = (
+        torch.randn(rows, 4096, dtype=torch.bfloat16, device=device, generator=generator)
+        for rows in (2048, 4096, 64)
+    )
+    weights, short, d = (
+        torch.empty(rows, columns, dtype=torch.bfloat16, device=device)
+        for rows, columns in ((2048, 4096), (64, 64), (64, 2048))
+    )
+
+    def calls() -> torch.Tensor:
+        weights.zero_()
+        deep_gemm.bf16_gemm_nt(x, y, weights)
+        deep_gemm.bf16_gemm_nt(a[:, :64], y[:64, :64], short)
+        deep_gemm.bf16_gemm_nt(a, weights, d)
+        return d
+
+    with forced(config):
+        expected = ordinary(calls).clone()
+        deep_gemm.set_early_weights(True)
+        try:
+            for _ in range(10):
+                assert torch.equal(calls(), expected)
+        finally:
+            deep_gemm.set_early_weights(False)
+
+
 def test_without_k_a_call_copies_what_the_call_before_wrote(device: torch.device) -> None:
     """With k = 0 nothing is loaded, and c is read by consumers alone: they wait, too."""
     a, b = (torch.randn(64, 16384, dtype=torch.bfloat16, device=device) for _ in range(2))
