@@ -3,7 +3,8 @@
 //
 // Calls stand in one CUDA graph that walks through inputs larger than L2 together, round and round; prints a JSON list,
 // times in microseconds a call (median of 15 replays): launched as usual; with programmatic dependent launch, L2 being
-// asked for A and 32 KiB of B before the last call has ended; and with 64 KiB of B loaded before that instead (early).
+// asked for A and some of B before the last call has ended, as much as the kernels ask for; and with B loaded before
+// that instead (early).
 #include <cuda.h>
 #include <cuda_runtime.h>
 
@@ -26,9 +27,7 @@ using deep_gemm::TensorMap;
 namespace ptx = deep_gemm::ptx;
 
 constexpr int kThreads = 256;
-constexpr std::size_t kRotatedBytes = 180u << 20;     // three times L2
-constexpr std::uint32_t kPrefetchedBytes = 32 << 10;  // of B, by each block
-constexpr std::uint32_t kEarlyBytes = 64 << 10;
+constexpr std::size_t kRotatedBytes = 180u << 20;  // three times L2
 constexpr int kReplays = 15;
 constexpr std::size_t kCalls = 80;  // of a graph, at least: its launch costs several microseconds
 
@@ -232,8 +231,8 @@ class Measured {
   void launch(Arguments& each, Launch how) {
     constexpr std::uint32_t kBoxBytes = kColumns * kStepBytes;
     each.prefetched_a = how == Launch::kUsual ? 0 : each.steps;
-    each.prefetched_b = how == Launch::kDependent ? kPrefetchedBytes / kBoxBytes : 0;
-    each.early = how == Launch::kEarly ? kEarlyBytes / kBoxBytes : 0;
+    each.prefetched_b = how == Launch::kDependent ? deep_gemm::kPrefetchedBytes / kBoxBytes : 0;
+    each.early = how == Launch::kEarly ? deep_gemm::kLoadedBytes / kBoxBytes : 0;
     int blocks = 0;
     cudaDeviceGetAttribute(&blocks, cudaDevAttrMultiProcessorCount, 0);
     cudaLaunchConfig_t config{};

@@ -62,6 +62,16 @@ def forced(configuration: Configuration) -> Iterator[Configuration]:
         _C.force_config(None)
 
 
+@contextmanager
+def early_weights(*, allowed: bool = True) -> Iterator[None]:
+    """Let launches inside read B while the stream's last kernel still runs."""
+    deep_gemm.set_early_weights(allowed)
+    try:
+        yield
+    finally:
+        deep_gemm.set_early_weights(False)
+
+
 def ordinary(call: Callable[[], Result]) -> Result:
     """Call with launches that wait for the end of the stream's last kernel before they begin."""
     deep_gemm.set_pdl(False)

@@ -9,13 +9,24 @@ import torch
 
 from tests.kernels.cases.case import Case, poisoned, same_bits, wrong
 from tests.kernels.cases.dense import addend, bf16, bf16_matrix, judge
-from tests.kernels.configurations import Configuration, configurations, forced, ordinary
+from tests.kernels.configurations import (
+    Configuration,
+    configurations,
+    early_weights,
+    forced,
+    ordinary,
+)
 from tests.kernels.reference import F32_OF_BF16
 from vllm.third_party import deep_gemm
 
 pytestmark = pytest.mark.hopper
 
 CONFIGURATIONS = configurations("bf16", grouped=False)
+CHAINED = [
+    each
+    for each in CONFIGURATIONS
+    if each.name in {f"bf16_nt_{name}_bf16" for name in ("m64n64", "m64n64k2", "m128n128")}
+]
 OUTPUTS = (torch.bfloat16, torch.float32)
 MAJORS = list(product(("k", "mn"), repeat=2))
 DEPTHS = (8, 64, 72, 520, 4096)
@@ -157,16 +168,15 @@ def test_refuses_operands_of_other_depths(device: torch.device) -> None:
     assert bool((d == 3.0).all())
 
 
-@pytest.mark.parametrize("early_weights", [False, True])
-@pytest.mark.parametrize("name", ["m64n64", "m64n64k2", "m128n128"])
+@pytest.mark.parametrize("early", [False, True])
+@pytest.mark.parametrize("chained", CHAINED, ids=str)
 def test_a_chain_reads_what_the_call_before_wrote(
-    name: str, early_weights: bool, device: torch.device
+    chained: Configuration, early: bool, device: torch.device
 ) -> None:
     """Dependent launches of our own, one after the other in two buffers, and again in a graph: the
     same bits as of launches that wait for each other's end.
     """
-    config = next(each for each in CONFIGURATIONS if each.name == f"bf16_nt_{name}_bf16")
-    generator = torch.Generator(device=device).manual_seed(config.tile_m)
+    generator = torch.Generator(device=device).manual_seed(chained.tile_m)
     first = torch.randn(100, 2048, dtype=torch.bfloat16, device=device, generator=generator)
     weights = torch.randn(8, 2048, 2048, dtype=torch.bfloat16, device=device, generator=generator)
     weights /= 2048**0.5
@@ -179,30 +189,26 @@ def test_a_chain_reads_what_the_call_before_wrote(
             deep_gemm.bf16_gemm_nt(source, weights[call % 8], target)
         return buffers[0]
 
-    with forced(config):
+    with forced(chained):
         expected = ordinary(chain).clone()
-        deep_gemm.set_early_weights(early_weights)
-        try:
+        with early_weights(allowed=early):
             assert torch.equal(chain(), expected)
             graph = torch.cuda.CUDAGraph()
             with torch.cuda.graph(graph):
                 result = chain()
-        finally:
-            deep_gemm.set_early_weights(False)
     for _ in range(5):
         graph.replay()
         assert torch.equal(result, expected)
 
 
-@pytest.mark.parametrize("name", ["m64n64", "m64n64k2", "m128n128"])
+@pytest.mark.parametrize("chained", CHAINED, ids=str)
 def test_early_weights_may_be_what_the_call_before_the_last_wrote(
-    name: str, device: torch.device
+    chained: Configuration, device: torch.device
 ) -> None:
     """One launch at most still runs when weights are read: those of the launch before it are there,
     however short the last one is.
     """
-    config = next(each for each in CONFIGURATIONS if each.name == f"bf16_nt_{name}_bf16")
-    generator = torch.Generator(device=device).manual_seed(config.tile_n)
+    generator = torch.Generator(device=device).manual_seed(chained.tile_n)
     x, y, a = (
         torch.randn(rows, 4096, dtype=torch.bfloat16, device=device, generator=generator)
         for rows in (2048, 4096, 64)
@@ -219,14 +225,11 @@ def test_early_weights_may_be_what_the_call_before_the_last_wrote(
         deep_gemm.bf16_gemm_nt(a, weights, d)
         return d
 
-    with forced(config):
+    with forced(chained):
         expected = ordinary(calls).clone()
-        deep_gemm.set_early_weights(True)
-        try:
+        with early_weights():
             for _ in range(10):
                 assert torch.equal(calls(), expected)
-        finally:
-            deep_gemm.set_early_weights(False)
 
 
 def test_without_k_a_call_copies_what_the_call_before_wrote(device: torch.device) -> None:

@@ -9,7 +9,7 @@ import torch
 
 from tests.kernels.cases.case import POISON, Case, bits, same_bits
 from tests.kernels.cases.every import EVERY
-from tests.kernels.configurations import ordinary
+from tests.kernels.configurations import early_weights, ordinary
 from vllm.third_party import deep_gemm
 
 pytestmark = pytest.mark.hopper
@@ -111,15 +111,14 @@ def test_a_limit_of_multiprocessors_changes_no_result(case: Case) -> None:
         deep_gemm.set_num_sms(0)
 
 
-@pytest.mark.parametrize("early_weights", [False, True])
-def test_waits_for_the_launch_before_it(case: Case, early_weights: bool) -> None:
+@pytest.mark.parametrize("early", [False, True])
+def test_waits_for_the_launch_before_it(case: Case, early: bool) -> None:
     """Launches are dependent ones (PDL): what the stream's last kernel writes is read whole; where
     weights are read early, A is still waited for.
     """
     kept = bits(case.values).clone()
     in_place = case.values.view(kept.dtype)
-    deep_gemm.set_early_weights(early_weights)
-    try:
+    with early_weights(allowed=early):
         for _ in range(5):
             case.d.fill_(POISON)
             torch.cuda._sleep(1_000_000)  # what follows waits in the stream, one behind the other
@@ -127,8 +126,6 @@ def test_waits_for_the_launch_before_it(case: Case, early_weights: bool) -> None
             in_place.copy_(kept)
             case.call()
             assert case.judge() < 1
-    finally:
-        deep_gemm.set_early_weights(False)
 
 
 def test_an_ordinary_launch_gives_the_same_bits(case: Case) -> None:

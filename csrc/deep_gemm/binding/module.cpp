@@ -52,7 +52,7 @@ PyMethodDef methods[] = {
     {"set_pdl", py_set_pdl, METH_O, "set_pdl(allowed): programmatic dependent launch of later calls."},
     {"get_pdl", py_get_pdl, METH_NOARGS, "get_pdl(): whether it is set."},
     {"set_early_weights", py_set_early_weights, METH_O,
-     "set_early_weights(allowed): with pdl, B is read while earlier kernels of the stream run."},
+     "set_early_weights(allowed): with pdl, B is read while the stream's last kernel runs."},
     {"get_early_weights", py_get_early_weights, METH_NOARGS, "get_early_weights(): whether it is set."},
     {"set_mk_alignment", py_set_mk_alignment, METH_O,
      "set_mk_alignment(rows): groups of rows begin at multiples of it."},

@@ -34,8 +34,8 @@ DEEP_GEMM_EXPORT int deep_gemm_multiprocessor_limit();
 // Programmatic dependent launch, on by default: a launch may begin beside the end of the stream's last kernel.
 DEEP_GEMM_EXPORT void deep_gemm_set_dependent_launch(bool allowed);
 DEEP_GEMM_EXPORT bool deep_gemm_dependent_launch();
-// With it: B and scale_b may be read while earlier kernels of the stream still run, the last one and those before it;
-// none of them may write these.
+// With it: B and scale_b may be read while the stream's last kernel still runs, which must not write them. One before
+// it may run, too, where the last is another library's and lets launches in before it has waited itself.
 DEEP_GEMM_EXPORT void deep_gemm_set_early_weights(bool allowed);
 DEEP_GEMM_EXPORT bool deep_gemm_early_weights();
 // Where groups of rows may begin: at multiples of it.

@@ -85,24 +85,21 @@ bool write_operands(const Driver& driver, const GemmOperands& operands, const Ke
          write(operands.scale_b, scale_map(operands.scale_b, config.tile_n), arguments.scale_b_map);
 }
 
-// What blocks ask for while the stream's last kernel ends: about as much as memory brings in that time. More would
-// stand in A's way (docs/kernels.md). Scale factors of B's rows may be a copy that this very call has made: not loaded.
+// What blocks ask for while the stream's last kernel ends. Scale factors of B's rows may be a copy that this very call
+// has made: not loaded.
 void ask_early(const GemmOperands& operands, const KernelConfig& config, const Problem& problem, unsigned blocks,
                GemmArguments& arguments) {
-  constexpr int kLoadedBytes = 64 << 10;
-  constexpr int kLoadedSteps = 8;
-  constexpr int kPrefetchedBytes = 32 << 10;
+  constexpr std::uint32_t kLoadedSteps = 8;
   constexpr unsigned kBoxesOfA = 4;  // that one block asks for at most: it does so before all else
   const bool dependent = Settings::get().dependent_launch.load(std::memory_order_relaxed);
   if (!dependent || problem.grouping != Grouping::kNone || problem.k == 0) return;
   const bool loads = operands.weights && operands.scales != Scales::kRows;
+  const auto step_bytes = static_cast<std::uint32_t>(config.b_stage_bytes());
   if (loads && Settings::get().early_weights.load(std::memory_order_relaxed))
-    arguments.early_b =
-        static_cast<std::uint32_t>(std::min({config.stages, kLoadedSteps, kLoadedBytes / config.b_stage_bytes()}));
+    arguments.early_b = std::min({static_cast<std::uint32_t>(config.stages), kLoadedSteps, kLoadedBytes / step_bytes});
   if (problem.m > kDecodeRows) return;
   arguments.prefetched_a = std::min(arguments.schedule.tiles_m * arguments.k_steps, kBoxesOfA * blocks);
-  if (arguments.early_b == 0)
-    arguments.prefetched_b = static_cast<std::uint32_t>(kPrefetchedBytes / config.b_stage_bytes());
+  if (arguments.early_b == 0) arguments.prefetched_b = kPrefetchedBytes / step_bytes;
 }
 
 }  // namespace

@@ -12,7 +12,7 @@ struct Settings {
   std::atomic<int> tensor_core_share{100};  // per cent that a caller asks for; Hopper's kernels take all
 
   std::atomic<bool> dependent_launch{true};  // programmatic dependent launch
-  std::atomic<bool> early_weights{false};    // with it, B may be read while earlier kernels of the stream run
+  std::atomic<bool> early_weights{false};    // with it, B may be read while the stream's last kernel runs
   std::atomic<int> forced_config{-1};        // index of the only configuration to use, for tuning; -1: choose
 
   static Settings& get();

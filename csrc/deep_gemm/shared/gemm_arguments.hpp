@@ -36,6 +36,11 @@ struct RowGroups {
   std::uint32_t alignment;
 };
 
+// Bytes of B that each block asks for before the stream's last kernel has ended: into L2, about as much as memory
+// brings in that time, or with early weights into its stages. More would stand in A's way (docs/kernels.md).
+inline constexpr std::uint32_t kPrefetchedBytes = 32 << 10;
+inline constexpr std::uint32_t kLoadedBytes = 64 << 10;
+
 // Every map has three dimensions, the last one the group: with extent 1 for A, scale_a and D unless rows are masked,
 // for B and its scale factors where there is one B. An operand that is dense in k has maps (k, rows, groups), a box of
 // (kStepBytes, tile rows); one that is dense in its rows has (rows, k, groups), boxes of (kMnBoxExtent, tile_k).

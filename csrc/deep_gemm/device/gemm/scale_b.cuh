@@ -66,7 +66,7 @@ class ScaleB {
   }
 
   // Dense tiles are known before the last kernel has ended, so that a compiler could move a load of constant memory
-  // there; posted ones are not, and there such loads are up to 6 % of a product faster.
+  // there. Posted ones are not; what is measured of them has such loads (docs/kernels.md).
   __device__ static float load(const float* factor) {
     if constexpr (kConfig.grouped()) return __ldg(factor);
     return *factor;
