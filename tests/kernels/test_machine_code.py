@@ -77,6 +77,20 @@ def test_both_roles_wait_for_the_last_kernel_before_they_read(
     assert ("LDG.E.CONSTANT" in listing) == config["grouped"]
 
 
+def test_a_dense_block_begins_with_loads(machine_code: tuple[_C.Config, str]) -> None:
+    """B's early loads stand before the block meets, hence before any wait; and behind the
+    producer's wait no tile is worked out (a division: UIMAD.WIDE) before the ring is full: each
+    instruction there is a cycle of every call.
+    """
+    config, listing = machine_code
+    consumers, _, producer = listing.split("ACQBULK")
+    assert ("UTMALDG" in consumers) == (not config["grouped"])
+    if not config["grouped"]:
+        filling = producer.split("SYNCS.PHASECHK")[0]
+        assert "UTMALDG" in filling
+        assert "WIDE" not in filling
+
+
 def test_wgmmas_of_a_step_follow_each_other(machine_code: tuple[_C.Config, str]) -> None:
     """One commit (gsb0) for the four or more of a k step: otherwise ptxas has serialised them. And
     no WARPSYNC.ALL among them, which stands where it could not see that a consumer's warps go

@@ -44,28 +44,30 @@ inline constexpr std::uint32_t kLoadedBytes = 64 << 10;
 // Every map has three dimensions, the last one the group: with extent 1 for A, scale_a and D unless rows are masked,
 // for B and its scale factors where there is one B. An operand that is dense in k has maps (k, rows, groups), a box of
 // (kStepBytes, tile rows); one that is dense in its rows has (rows, k, groups), boxes of (kMnBoxExtent, tile_k).
+//
+// What a block reads first stands first, in one line of constant memory.
 struct GemmArguments {
-  TensorMap a;            // (m, k), 128-byte swizzle
-  TensorMap b;            // (n, k), 128-byte swizzle
-  TensorMap d;            // (m, n), panels of the output tile; unused where store_rows_unaligned
-  TensorMap scale_a;      // FP8: (ceil(k / 128), m) f32
-  TensorMap scale_b_map;  // FP8 with row scales: (ceil(k / 128), n) f32
-  ScaleMatrices scale_b;  // FP8 without them: (ceil(n / 128), ceil(k / 128))
+  TileSchedule schedule;  // of all rows; psum and masked: of the rows that one group may have
+  std::uint32_t k_steps;  // ceil(k / tile_k)
+  // Before the stream's last kernel has ended (dense; 0: nothing):
+  std::uint32_t prefetched_a;  // k steps of tiles of rows of A that all blocks together bring into L2
+  std::uint32_t early_b;       // k steps of B that each block loads, at most its stages
+  std::uint32_t prefetched_b;  // k steps of B that each block brings into L2, where it loads none
+  std::uint32_t m;             // masked: of one group
+  std::uint32_t n;
+  std::uint32_t store_rows_unaligned;  // d's rows are not 16-byte aligned: no bulk tensor copy can write them
+  RowGroups groups;
+  ScaleMatrices scale_b;  // FP8 without row scales: (ceil(n / 128), ceil(k / 128))
   const void* c;          // (m, n) of d's type, or null; never with groups
   void* output;           // d itself
   std::int64_t c_stride;  // elements between rows
   std::int64_t d_stride;
   std::int64_t d_group_stride;  // masked
-  std::uint32_t m;              // masked: of one group
-  std::uint32_t n;
-  std::uint32_t k_steps;               // ceil(k / tile_k)
-  std::uint32_t store_rows_unaligned;  // d's rows are not 16-byte aligned: no bulk tensor copy can write them
-  // Before the stream's last kernel has ended (dense; 0: nothing):
-  std::uint32_t prefetched_a;  // k steps of tiles of rows of A that all blocks together bring into L2
-  std::uint32_t early_b;       // k steps of B that each block loads, at most its stages
-  std::uint32_t prefetched_b;  // k steps of B that each block brings into L2, where it loads none
-  RowGroups groups;
-  TileSchedule schedule;  // of all rows; psum and masked: of the rows that one group may have
+  TensorMap a;                  // (m, k), 128-byte swizzle
+  TensorMap b;                  // (n, k), 128-byte swizzle
+  TensorMap d;                  // (m, n), panels of the output tile; unused where store_rows_unaligned
+  TensorMap scale_a;            // FP8: (ceil(k / 128), m) f32
+  TensorMap scale_b_map;        // FP8 with row scales: (ceil(k / 128), n) f32
 };
 
 }  // namespace deep_gemm

@@ -51,16 +51,20 @@ template <KernelConfig kConfig>
 class DenseTileWalk {
  public:
   __device__ explicit DenseTileWalk(const GemmArguments& arguments)
-      : schedule_(arguments.schedule), rows_(arguments.m), index_(blockIdx.x / kConfig.split_k) {}
+      : schedule_(arguments.schedule), rows_(arguments.m), index_(first()) {}
 
   __device__ bool inside() const { return index_ < schedule_.tiles(); }
-  __device__ void advance() { index_ += gridDim.x / kConfig.split_k; }
+  __device__ bool at_second() const { return index_ == first() + stride(); }
+  __device__ void advance() { index_ += stride(); }
   __device__ Tile tile() const {
     const TileCoordinate at = schedule_.at(index_);
     return {at.m * kConfig.tile_m, at.n * kConfig.tile_n, 0, 0, rows_, rows_, false, false};
   }
 
  private:
+  __device__ static std::uint32_t first() { return blockIdx.x / kConfig.split_k; }
+  __device__ static std::uint32_t stride() { return gridDim.x / kConfig.split_k; }
+
   const TileSchedule& schedule_;
   std::uint32_t rows_;
   std::uint32_t index_;

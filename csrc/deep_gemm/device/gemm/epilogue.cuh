@@ -82,17 +82,21 @@ __device__ __forceinline__ void store_panel(const GemmArguments& arguments, cons
     ptx::store_box(&arguments.d, panel, {origin.column, origin.row, origin.group});
 }
 
+// `stored`: whether this consumer has stored a tile before.
 template <KernelConfig kConfig>
 __device__ __forceinline__ void store_through_shared(const Sums<kConfig>& sums, const GemmArguments& arguments,
-                                                     SharedStorage<kConfig>& shared, const Tile& tile, int consumer) {
+                                                     SharedStorage<kConfig>& shared, const Tile& tile, int consumer,
+                                                     bool stored) {
   constexpr int kPanels = kConfig.waves() * kConfig.panels();
   constexpr int kResident = kConfig.resident_panels();
   const bool issuer = ptx::reread_thread_index() % kWarpGroupThreads == 0;
 #pragma unroll
   for (int first = 0; first < kPanels; first += kResident) {
     // Order: the last store must have read the panels before they are written again.
-    if (issuer) ptx::wait_stores_read();
-    ptx::named_barrier_sync(1 + consumer, kWarpGroupThreads);
+    if (kResident < kPanels || stored) {
+      if (issuer) ptx::wait_stores_read();
+      ptx::named_barrier_sync(1 + consumer, kWarpGroupThreads);
+    }
 #pragma unroll
     for (int panel = first; panel < min(first + kResident, kPanels); ++panel)
       write_panel<kConfig>(&sums[panel / kConfig.panels()][panel % kConfig.panels() * kConfig.panel_columns() / 2],
@@ -111,7 +115,8 @@ __device__ __forceinline__ void store_through_shared(const Sums<kConfig>& sums, 
 
 template <KernelConfig kConfig>
 __device__ __forceinline__ void write_tile(Sums<kConfig>& sums, const GemmArguments& arguments,
-                                           SharedStorage<kConfig>& shared, const Tile& tile, int consumer) {
+                                           SharedStorage<kConfig>& shared, const Tile& tile, int consumer,
+                                           bool stored) {
   using Output = typename OutputTypeOf<kConfig.output_bytes>::Type;
 #pragma unroll
   for (int wave = 0; wave < kConfig.waves(); ++wave) {
@@ -121,7 +126,7 @@ __device__ __forceinline__ void write_tile(Sums<kConfig>& sums, const GemmArgume
     }
     if (arguments.store_rows_unaligned) store_elements<Output>(sums[wave], arguments, rows);
   }
-  if (!arguments.store_rows_unaligned) store_through_shared<kConfig>(sums, arguments, shared, tile, consumer);
+  if (!arguments.store_rows_unaligned) store_through_shared<kConfig>(sums, arguments, shared, tile, consumer, stored);
 }
 
 }  // namespace deep_gemm

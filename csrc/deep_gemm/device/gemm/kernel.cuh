@@ -3,8 +3,8 @@
 //
 // Roles of a block (one on each multiprocessor; persistent unless k is split):
 //   consumers  the first one to three warp groups: 64 * waves rows of the output tile each
-//   producer   one thread of the last warp group: has L2 bring the first operands, then bulk tensor copies of A, B and
-//              scale factors; finds grouped tiles
+//   producer   one thread of the last warp group: asks for the first of B, then bulk tensor copies of A, B and scale
+//              factors; finds grouped tiles. A thread of the next warp has L2 bring A
 //
 // Barriers (shared memory, one pair a stage; PipelineBarriers):
 //   tile_arrived   arrivals: the producer, and the bytes of its copies   waits: consumers
@@ -83,7 +83,7 @@ __device__ __forceinline__ void consume(const GemmArguments& arguments, SharedSt
     accumulate<kConfig>(sums, shared, operands, place, scale_b, feed.current().column, count, consumer);
     if constexpr (kConfig.grouped()) clear_rows<kConfig>(sums, padding);
     if constexpr (kConfig.split_k == 1) {
-      write_tile<kConfig>(sums, arguments, shared, feed.current(), consumer);
+      write_tile<kConfig>(sums, arguments, shared, feed.current(), consumer, !feed.at_first());
     } else {
       write_split_tile<kConfig>(sums, arguments, shared, block, feed.current(), consumer);
     }
@@ -93,18 +93,46 @@ __device__ __forceinline__ void consume(const GemmArguments& arguments, SharedSt
 }
 
 template <KernelConfig kConfig>
+__device__ __forceinline__ void set_up_barriers(SharedStorage<kConfig>& shared, BlockPlace<kConfig> block) {
+  shared.barriers.init(1, kConfig.consumers() * 4);
+  if constexpr (kConfig.split_k > 1) {
+    if (block.part == 0) expect_parts<kConfig>(shared);
+  }
+  if constexpr (kConfig.grouped()) shared.board.barriers.init(1, kConfig.consumers() * 4);
+}
+
+// The producer's thread, before the block has met: asks for B's first k steps. To load them it needs barriers.
+template <KernelConfig kConfig>
+__device__ __forceinline__ void ask_for_b(const GemmArguments& arguments, SharedStorage<kConfig>& shared,
+                                          BlockPlace<kConfig> block) {
+  const StepRange steps = block.steps(arguments);
+  const Tile tile = DenseTileWalk<kConfig>(arguments).tile();
+  prefetch_b<kConfig>(arguments, tile, steps);
+  if (arguments.early_b != 0) {
+    set_up_barriers<kConfig>(shared, block);
+    load_b_early<kConfig>(arguments, shared, tile, steps);
+  }
+}
+
+// All that waits for nobody, a thread for each: what is done before the block meets is done before the stream's last
+// kernel has ended.
+template <KernelConfig kConfig>
 __device__ __forceinline__ void prepare(const GemmArguments& arguments, SharedStorage<kConfig>& shared,
                                         BlockPlace<kConfig> block) {
+  constexpr std::uint32_t kProducerWarp = kConfig.consumers() * 4;
+  const std::uint32_t warp = threadIdx.x / 32;
   if (threadIdx.x == 0) {
-    shared.barriers.init(1, kConfig.consumers() * 4);
-    if constexpr (kConfig.split_k > 1) {
-      if (block.part == 0) expect_parts<kConfig>(shared);
-    }
-    if constexpr (kConfig.grouped()) shared.board.barriers.init(1, kConfig.consumers() * 4);
+    if (arguments.early_b == 0) set_up_barriers<kConfig>(shared, block);
   } else if (threadIdx.x == 32) {
     ptx::prefetch_tensor_map(&arguments.a);
     ptx::prefetch_tensor_map(&arguments.b);
+    ptx::prefetch_tensor_map(&arguments.d);
     if constexpr (kConfig.fp8()) ptx::prefetch_tensor_map(&arguments.scale_a);
+  }
+  if constexpr (!kConfig.grouped()) {
+    if (warp == kProducerWarp && ptx::elect_one()) ask_for_b<kConfig>(arguments, shared, block);
+    if (warp == kProducerWarp + 1 && ptx::elect_one()) prefetch_a<kConfig>(arguments);
+    __syncwarp();
   }
   if constexpr (kConfig.split_k > 1) {
     ptx::cluster_arrive();
@@ -123,10 +151,6 @@ __device__ __forceinline__ void gemm(const GemmArguments& arguments) {
   const auto block = BlockPlace<kConfig>::get();
   const int warp_group = __shfl_sync(0xffffffff, threadIdx.x / kWarpGroupThreads, 0);
   const bool produces = threadIdx.x / 32 == kConfig.consumers() * 4;
-  if constexpr (!kConfig.grouped()) {
-    if (produces && ptx::elect_one()) ask_early<kConfig>(arguments, block);
-    __syncwarp();
-  }
   prepare<kConfig>(arguments, shared, block);
 
   if (warp_group == kConfig.consumers()) {

@@ -65,47 +65,61 @@ __device__ __forceinline__ void load_tile(const GemmArguments& arguments, Shared
   }
 }
 
-// This block's share of A and its scale factors, which all blocks read.
+// Has L2 bring this block's share of A and its scale factors, which all blocks read.
 template <KernelConfig kConfig>
 __device__ __forceinline__ void prefetch_a(const GemmArguments& arguments) {
+  std::uint32_t row = 0;
+  std::uint32_t step = blockIdx.x;
 #pragma unroll 1
-  for (std::uint32_t i = blockIdx.x; i < arguments.prefetched_a; i += gridDim.x) {
-    const std::uint32_t row = i / arguments.k_steps * kConfig.tile_m;
-    const std::uint32_t step = i % arguments.k_steps;
+  for (std::uint32_t i = blockIdx.x; i < arguments.prefetched_a; i += gridDim.x, step += gridDim.x) {
+    for (; step >= arguments.k_steps; step -= arguments.k_steps) row += kConfig.tile_m;
     prefetch_operand<kConfig.a_mn_major(), kConfig.tile_m, kConfig.tile_k()>(arguments.a, row, step);
     if constexpr (kConfig.fp8()) ptx::prefetch_box(&arguments.scale_a, {row, step, 0});
   }
 }
 
-// Has L2 bring what the arguments say, of A and of the first k steps of B that this block will load. Reads nothing, so
-// it waits for nobody and comes before all else.
+// The same for the first k steps of B that this block will load.
 template <KernelConfig kConfig>
-__device__ __forceinline__ void ask_early(const GemmArguments& arguments, BlockPlace<kConfig> block) {
-  // Order: A before B, behind which it would wait.
-  prefetch_a<kConfig>(arguments);
-  const StepRange steps = block.steps(arguments);
+__device__ __forceinline__ void prefetch_b(const GemmArguments& arguments, const Tile& tile, StepRange steps) {
   const std::uint32_t end = min(steps.last, steps.first + arguments.prefetched_b);
-  const Tile tile = DenseTileWalk<kConfig>(arguments).tile();
 #pragma unroll 1
   for (std::uint32_t step = steps.first; step < end; ++step)
     prefetch_operand<kConfig.b_mn_major(), kConfig.tile_n, kConfig.tile_k()>(arguments.b, tile.column, step);
 }
 
-// Loads B's first k steps of a tile before the stream's last kernel has ended, as far as the arguments say; then waits
-// for that end and loads A's. Returns how many that are.
+// k steps of B that are loaded before the stream's last kernel has ended.
 template <KernelConfig kConfig>
-__device__ __forceinline__ std::uint32_t load_early(const GemmArguments& arguments, SharedStorage<kConfig>& shared,
-                                                    PipelinePlace<kConfig.stages>& place, const Tile& tile,
-                                                    StepRange steps) {
-  const std::uint32_t count = min(steps.last - steps.first, arguments.early_b);
-  PipelinePlace<kConfig.stages> early = place;
-#pragma unroll 1
-  for (std::uint32_t i = 0; i < count; ++i, early.advance())
-    load_b<kConfig>(arguments, shared, early, tile, steps.first + i);
-  ptx::wait_for_dependencies();
+__device__ __forceinline__ std::uint32_t early_steps(const GemmArguments& arguments, StepRange steps) {
+  return min(min(steps.last - steps.first, static_cast<std::uint32_t>(kConfig.stages)), arguments.early_b);
+}
+
+// Loads them instead, before the stream's last kernel has ended.
+template <KernelConfig kConfig>
+__device__ __forceinline__ void load_b_early(const GemmArguments& arguments, SharedStorage<kConfig>& shared,
+                                             const Tile& tile, StepRange steps) {
+  const std::uint32_t count = early_steps<kConfig>(arguments, steps);
+  PipelinePlace<kConfig.stages> place(shared.barriers);
 #pragma unroll 1
   for (std::uint32_t i = 0; i < count; ++i, place.advance())
+    load_b<kConfig>(arguments, shared, place, tile, steps.first + i);
+}
+
+// Fills the ring for the first time, with a tile's first k steps, and returns how many.
+template <KernelConfig kConfig>
+__device__ __forceinline__ std::uint32_t fill_ring(const GemmArguments& arguments, SharedStorage<kConfig>& shared,
+                                                   PipelinePlace<kConfig.stages>& place, const Tile& tile,
+                                                   StepRange steps) {
+  const std::uint32_t early = early_steps<kConfig>(arguments, steps);
+  const std::uint32_t count = min(steps.last - steps.first, static_cast<std::uint32_t>(kConfig.stages));
+  ptx::wait_for_dependencies();
+  std::uint32_t i = 0;
+#pragma unroll 1
+  for (; i < early; ++i, place.advance()) load_a<kConfig>(arguments, shared, place, tile, steps.first + i);
+#pragma unroll 1
+  for (; i < count; ++i, place.advance()) {
+    load_b<kConfig>(arguments, shared, place, tile, steps.first + i);
     load_a<kConfig>(arguments, shared, place, tile, steps.first + i);
+  }
   return count;
 }
 
@@ -127,9 +141,10 @@ __device__ __forceinline__ void produce(const GemmArguments& arguments, SharedSt
     }
   } else {
     TileWalk<kConfig> walk(arguments);
-    std::uint32_t done = load_early<kConfig>(arguments, shared, place, walk.tile(), steps);
-    for (; walk.inside(); walk.advance(), done = 0)
-      load_tile<kConfig>(arguments, shared, place, walk.tile(), {steps.first + done, steps.last});
+    Tile tile = walk.tile();
+    std::uint32_t done = fill_ring<kConfig>(arguments, shared, place, tile, steps);
+    for (; walk.inside(); walk.advance(), tile = walk.tile(), done = 0)
+      load_tile<kConfig>(arguments, shared, place, tile, {steps.first + done, steps.last});
   }
   // The next launch may come: what it asks for stands in no load's way. All before this one have ended, so that it may
   // run beside this one alone.

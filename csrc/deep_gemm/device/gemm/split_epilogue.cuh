@@ -70,7 +70,7 @@ __device__ __forceinline__ void write_split_tile(Sums<kConfig>& sums, const Gemm
     }
     ptx::cluster_arrive();
     add_parts<kConfig>(sums, shared, consumer);
-    write_tile<kConfig>(sums, arguments, shared, tile, consumer);
+    write_tile<kConfig>(sums, arguments, shared, tile, consumer, false);
   } else {
     send_sums<kConfig>(sums, shared, consumer);
     ptx::cluster_arrive();

@@ -19,6 +19,8 @@ class TileFeed {
   }
 
   __device__ bool inside() const { return inside_; }
+  // Whether the tile at hand is the block's first.
+  __device__ bool at_first() const { return walk_.at_second(); }
   __device__ const Tile& current() const { return current_; }
   // The tile after this one; past the last one it may stand anywhere.
   __device__ const Tile& next() const { return next_; }
@@ -49,6 +51,7 @@ class TileFeed<kConfig, true> {
   }
 
   __device__ bool inside() const { return !current().end; }
+  __device__ bool at_first() const { return false; }  // not known, and never asked of few tiles
   __device__ const Tile& current() const { return board_.tiles[place_.stage()]; }
   __device__ const Tile& next() const {
     PipelinePlace<kPostedTiles> place = place_;

@@ -82,17 +82,18 @@ static Result encode(struct Map* map, int type, unsigned rank, void* address, co
 
 /* The kernel's parameter, as shared/gemm_arguments.hpp lays it out. */
 struct Arguments {
-  union {
-    struct Map asked;
-    char bytes[128];
-  } maps[5]; /* a, b, d, scale_a, scale_b */
+  unsigned schedule[11];
+  unsigned k_steps, prefetched_a, early_b, prefetched_b, m, n, store_rows_unaligned;
+  const int* layout;
+  unsigned grouping, groups, alignment;
   const float* scale_b;
   long long scale_b_strides[3];
   const void *c, *output;
   long long c_stride, d_stride, d_group_stride;
-  unsigned m, n, k_steps, store_rows_unaligned, prefetched_a, early_b, prefetched_b;
-  const int* layout;
-  unsigned grouping, groups, alignment;
+  union {
+    _Alignas(128) struct Map asked;
+    char bytes[128];
+  } maps[5]; /* a, b, d, scale_a, scale_b */
 };
 
 static void log_arguments(FILE* log, const struct Arguments* given) {
