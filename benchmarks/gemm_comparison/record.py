@@ -44,6 +44,7 @@ class Row:
             "best_peer_over_ours_pdl": self.ratio_pdl,
             "best_peer_over_ours_plain": self.ratio_plain,
             "best_peer_over_ours_early": self.ratio_early,
+            "best_peer_over_ours_own_early": self.ratio_own_early,
         }
         return {
             **asdict(self.problem),
@@ -96,6 +97,11 @@ class Row:
         return self._best_peer_with_pdl / self.time("ours_early")
 
     @property
+    def ratio_own_early(self) -> float:
+        """Best peer with its own settings over ours with early weights."""
+        return self.best_peer / self.time("ours_early")
+
+    @property
     def _best_peer_with_pdl(self) -> float:
         return min((self.time(name) for name in self._peers(pdl=True)), default=math.nan)
 
@@ -135,6 +141,7 @@ def summary(rows: Sequence[Row]) -> dict[str, dict[str, float]]:
                 "geometric_mean_pdl": mean([row.ratio_pdl for row in members]),
                 "geometric_mean_plain": mean([row.ratio_plain for row in members]),
                 "geometric_mean_early": mean([row.ratio_early for row in members]),
+                "geometric_mean_own_early": mean([row.ratio_own_early for row in members]),
             }
         )
     return figures

@@ -75,7 +75,9 @@ def test_the_best_peer_counts_and_what_others_are_set_to_is_apart() -> None:
     assert math.isnan(row(DECODE, **times).ratio_plain)
     assert row(DECODE, **times, ours_plain=5.0).ratio_plain == pytest.approx(10 / 5)
     assert math.isnan(row(DECODE, **times).ratio_early)
-    assert row(DECODE, **times, ours_early=4.0).ratio_early == pytest.approx(9 / 4)
+    early = row(DECODE, **times, ours_early=4.0)
+    assert early.ratio_early == pytest.approx(9 / 4)
+    assert early.ratio_own_early == pytest.approx(10 / 4)
 
 
 class Settings:
