@@ -51,7 +51,7 @@ class TileFeed<kConfig, true> {
   }
 
   __device__ bool inside() const { return !current().end; }
-  __device__ bool at_first() const { return false; }  // not known, and never asked of few tiles
+  __device__ bool at_first() const { return false; }  // not known
   __device__ const Tile& current() const { return board_.tiles[place_.stage()]; }
   __device__ const Tile& next() const {
     PipelinePlace<kPostedTiles> place = place_;
