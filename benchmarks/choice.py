@@ -1,10 +1,11 @@
-"""Time every configuration of a dense GEMM on the published shapes: what does choosing cost?
+"""Time every configuration of a dense GEMM: what does choosing cost, on the published shapes?
 
 The figures are what the estimate's constants in csrc/deep_gemm/host/config_table.cpp are fitted to.
 Configurations of which a shape would fill less than a quarter of a tile are left out.
 
     python benchmarks/choice.py --output benchmarks/results/h200_choice.json
     python benchmarks/choice.py --family bf16 --rows 64 128 --launch plain
+    python benchmarks/choice.py --shape 64 5120 8192 --shape 96 5120 8192
 """
 
 from __future__ import annotations
@@ -40,12 +41,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--family", choices=FAMILIES, default="dense", help="default: dense, FP8")
     parser.add_argument("--rows", type=int, nargs="*", help="only these values of m")
+    parser.add_argument(
+        "--shape",
+        type=int,
+        nargs=3,
+        action="append",
+        default=[],
+        metavar=("M", "N", "K"),
+        help="this shape instead of the published ones; may be given again",
+    )
     parser.add_argument("--launch", choices=LAUNCHES, default="usual", help="settings of launches")
     parser.add_argument("--output", type=Path, help="JSON file")
     given = list(sys.argv[1:] if arguments is None else arguments)
     options = parser.parse_args(given)
+    problems: Sequence[Problem] = [
+        Problem(family=options.family, m=m, n=n, k=k) for m, n, k in options.shape
+    ]
     try:
-        problems = chosen_problems(options.family, options.rows)
+        problems = problems or chosen_problems(options.family, options.rows)
     except ValueError as error:
         parser.error(str(error))
     require_hopper()
@@ -54,7 +67,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for problem in problems:
         m, n, k = problem.m, problem.n, problem.k
         microseconds = measure(problem, method)
-        chosen, _ = _C.explain(m, n, k, 2, get_num_sms(), FAMILIES[options.family][1])
+        early = method.settings.get("early_weights", False)
+        steering = (FAMILIES[options.family][1], 0, 0, early)
+        chosen, _ = _C.explain(m, n, k, 2, get_num_sms(), *steering)
         fastest = min(microseconds, key=lambda name: microseconds[name])
         losses.append(microseconds[chosen] / microseconds[fastest])
         print(

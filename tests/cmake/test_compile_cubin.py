@@ -16,9 +16,11 @@ ROOT = Path(__file__).resolve().parents[2]
 @pytest.mark.parametrize(
     ("config", "rule"),
     [
-        ("64,96,40,2,1", "stages: expected 2 to 16"),
-        ("65,96,10,2,1", "tile_m: expected 64, 128, 192 or 256"),
-        ("256,256,2,2,1", "registers: the accumulators of a consumer do not fit"),
+        ("64,96,40,2,1,1", "stages: expected 2 to 16"),
+        ("65,96,10,2,1,1", "tile_m: expected 64, 128, 192 or 256"),
+        ("64,96,10,2,1,3", "blocks: expected 1 or 2"),
+        ("64,96,10,2,1,2", "shared memory: more than a block may have"),
+        ("256,256,2,2,1,1", "registers: the accumulators of a consumer do not fit"),
     ],
 )
 def test_an_invalid_row_is_refused_by_its_rule(config: str, rule: str, tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ constexpr bool holds() {
 static_assert(holds<Rule(deep_gemm::invalid_reason(kConfig))>());
 }  // namespace
 
-extern "C" __global__ void __launch_bounds__(kConfig.threads(), 1)
+extern "C" __global__ void __launch_bounds__(kConfig.threads(), kConfig.blocks)
     gemm(const __grid_constant__ deep_gemm::GemmArguments arguments) {
   deep_gemm::gemm<kConfig>(arguments);
 }

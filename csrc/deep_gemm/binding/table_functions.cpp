@@ -31,8 +31,9 @@ bool read_problem(PyObject* arguments, Problem& problem, int& multiprocessors) {
   long long groups = 0;
   long long expected_m = 0;
   const char* kind = "fp8";
-  if (!PyArg_ParseTuple(arguments, "LLLii|sLL:explain", &m, &n, &k, &problem.output_bytes, &multiprocessors, &kind,
-                        &groups, &expected_m) ||
+  int early_weights = 0;
+  if (!PyArg_ParseTuple(arguments, "LLLii|sLLp:explain", &m, &n, &k, &problem.output_bytes, &multiprocessors, &kind,
+                        &groups, &expected_m, &early_weights) ||
       !read_kind(kind, problem.kind))
     return false;
   const int bytes = problem.output_bytes;
@@ -46,12 +47,13 @@ bool read_problem(PyObject* arguments, Problem& problem, int& multiprocessors) {
   problem.m = m;
   problem.n = n;
   problem.k = k;
-  const bool grouped = KernelConfig{problem.kind, 0, 0, 0, 0, 0}.grouped();
+  const bool grouped = KernelConfig{problem.kind, 0, 0, 0, 0, 0, 0}.grouped();
   if (grouped != (groups >= 1) || groups < 0 || expected_m < 0 || (expected_m > 0 && !grouped)) {
     PyErr_Format(PyExc_ValueError, "explain: expected %s for %s, got groups=%lld, expected_m=%lld",
                  grouped ? "groups >= 1 and expected_m >= 0" : "no groups", kind, groups, expected_m);
     return false;
   }
+  problem.early_weights = early_weights != 0 && !grouped && problem.kind != Kind::kFp8RowScales;
   if (!grouped) return true;
   problem.groups = groups;
   problem.expected_m = expected_m;
@@ -68,11 +70,11 @@ PyObject* py_configs(PyObject*, PyObject*) {
     const NamedConfig& named = *deep_gemm_config(i);
     const KernelConfig& config = named.config;
     PyObject* row = Py_BuildValue(
-        "{s:s,s:s,s:s,s:s,s:s,s:O,s:i,s:i,s:i,s:i,s:i,s:i,s:i}", "name", named.name, "kind",
+        "{s:s,s:s,s:s,s:s,s:s,s:O,s:i,s:i,s:i,s:i,s:i,s:i,s:i,s:i}", "name", named.name, "kind",
         deep_gemm_kind_name(config.kind), "family", family(config), "a_major", major(config.a_mn_major()), "b_major",
         major(config.b_mn_major()), "grouped", config.grouped() ? Py_True : Py_False, "tile_m", config.tile_m, "tile_n",
         config.tile_n, "stages", config.stages, "output_bytes", config.output_bytes, "split_k", config.split_k,
-        "threads", config.threads(), "shared_bytes", config.shared_bytes());
+        "blocks", config.blocks, "threads", config.threads(), "shared_bytes", config.shared_bytes());
     if (row == nullptr || PyList_Append(list, row) != 0) Py_CLEAR(list);
     Py_XDECREF(row);
   }

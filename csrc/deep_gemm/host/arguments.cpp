@@ -85,21 +85,23 @@ bool write_operands(const Driver& driver, const GemmOperands& operands, const Ke
          write(operands.scale_b, scale_map(operands.scale_b, config.tile_n), arguments.scale_b_map);
 }
 
-// What blocks ask for while the stream's last kernel ends. Scale factors of B's rows may be a copy that this very call
-// has made: not loaded.
-void ask_early(const GemmOperands& operands, const KernelConfig& config, const Problem& problem, unsigned blocks,
-               GemmArguments& arguments) {
-  constexpr std::uint32_t kLoadedSteps = 8;
+// k steps of each block but the first of those that split k: while that multiplies what it has more, the others' sums
+// are sent to it. A BF16 step takes less time.
+std::uint32_t part_steps(const KernelConfig& config, std::uint32_t k_steps) {
+  const std::uint32_t head_start = config.fp8() ? 4 : 6;
+  if (config.split_k == 1 || k_steps < head_start) return 0;
+  return (k_steps - head_start) / static_cast<std::uint32_t>(config.split_k);
+}
+
+// What blocks ask for while the stream's last kernel ends.
+void ask_early(const KernelConfig& config, const Problem& problem, unsigned blocks, GemmArguments& arguments) {
   constexpr unsigned kBoxesOfA = 4;  // that one block asks for at most: it does so before all else
   const bool dependent = Settings::get().dependent_launch.load(std::memory_order_relaxed);
   if (!dependent || problem.grouping != Grouping::kNone || problem.k == 0) return;
-  const bool loads = operands.weights && operands.scales != Scales::kRows;
-  const auto step_bytes = static_cast<std::uint32_t>(config.b_stage_bytes());
-  if (loads && Settings::get().early_weights.load(std::memory_order_relaxed))
-    arguments.early_b = std::min({static_cast<std::uint32_t>(config.stages), kLoadedSteps, kLoadedBytes / step_bytes});
+  arguments.early_b = steps_loaded_early(config, problem);
   if (problem.m > kDecodeRows) return;
   arguments.prefetched_a = std::min(arguments.schedule.tiles_m * arguments.k_steps, kBoxesOfA * blocks);
-  if (arguments.early_b == 0) arguments.prefetched_b = kPrefetchedBytes / step_bytes;
+  if (arguments.early_b == 0) arguments.prefetched_b = steps_prefetched(config, problem);
 }
 
 }  // namespace
@@ -117,10 +119,11 @@ bool make_arguments(const Driver& driver, const GemmOperands& operands, const Ke
   arguments.m = static_cast<std::uint32_t>(problem.m);
   arguments.n = static_cast<std::uint32_t>(problem.n);
   arguments.k_steps = static_cast<std::uint32_t>((problem.k + config.tile_k() - 1) / config.tile_k());
+  arguments.part_steps = part_steps(config, arguments.k_steps);
   arguments.store_rows_unaligned = !is_aligned(operands.d, kAlignmentBytes) ||
                                    (arguments.d_stride * config.output_bytes) % kAlignmentBytes != 0 ||
                                    (arguments.d_group_stride * config.output_bytes) % kAlignmentBytes != 0;
-  ask_early(operands, config, problem, blocks, arguments);
+  ask_early(config, problem, blocks, arguments);
   arguments.groups.grouping = problem.grouping;
   if (problem.grouping != Grouping::kNone)
     arguments.groups = {static_cast<const std::int32_t*>(operands.layout.data), problem.grouping,

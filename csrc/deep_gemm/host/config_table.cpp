@@ -41,9 +41,20 @@ constexpr double kTileCycles = 696;            // filling the pipeline
 constexpr double kStoreCyclesPerByte = 0.037;  // of the output tile
 constexpr double kLaunchCycles = 7340;
 constexpr double kSplitCycles = 900;              // of clusters: their start, and waiting for each other
-constexpr double kSplitTurnCycles = 8000;         // of every further turn of them, or tile of rows
+constexpr double kSplitThreeCycles = 400;         // of clusters of three, besides
+constexpr double kSplitTurnCycles = 8000;         // of every further turn of them
+constexpr double kSplitRowsShare = 0.84;          // of the time that memory takes for B, with every further tile of rows
 constexpr double kNarrowStoreCycles = 6500;       // of a tile of two waves whose panels are not 128 bytes wide
+constexpr double kEarlyShare = 1.5;               // few rows: of the time that memory takes for what is loaded early
 constexpr double kLastStoreCyclesPerByte = 0.15;  // few rows: of the output tile, while nothing is loaded any more
+
+// About as much of B as memory brings until A may be read; more would stand in A's way. Where k is split or two blocks
+// share a multiprocessor they begin nearer to that moment (docs/kernels.md).
+constexpr std::uint32_t kPrefetchedBytes = 48 << 10;
+constexpr std::uint32_t kPrefetchedBytesLate = 32 << 10;
+constexpr std::uint32_t kLoadedBytes = 64 << 10;
+constexpr std::uint32_t kLoadedSteps = 8;
+constexpr std::uint32_t kLoadedStepsOfThree = 6;  // with k in three
 
 constexpr const char* kKindNames[] = {"fp8",     "fp8_grouped",     "fp8_row_scales", "bf16_nt", "bf16_nt_grouped",
                                       "bf16_nn", "bf16_nn_grouped", "bf16_tn",        "bf16_tt"};
@@ -60,7 +71,10 @@ std::size_t config_count() { return std::size(kConfigs); }
 const NamedConfig& config_at(std::size_t index) { return kConfigs[index]; }
 
 std::int64_t tile_slots(const KernelConfig& config, int multiprocessors) {
-  return std::max(1, multiprocessors / config.split_k);  // a GPC has an even number of them: pairs waste none
+  // A GPC has an even number of multiprocessors, so pairs waste none; clusters of three do, 39 find room on 132.
+  // Source: cudaOccupancyMaxActiveClusters on an H200.
+  if (config.split_k == 3) return std::max(1, multiprocessors * 3 / 10);
+  return std::max(1, multiprocessors * config.blocks / config.split_k);
 }
 
 namespace {
@@ -101,17 +115,26 @@ std::int64_t expected_tiles_m(const KernelConfig& config, const Problem& problem
                                  : std::min(of_groups, divide_up(problem.m, config.tile_m));
 }
 
-// Blocks that read the same B for other rows stand in other clusters, and B comes from device memory for each: as bad
-// as another turn.
-double split_cycles(const KernelConfig& config, std::int64_t waves, std::int64_t tiles_m) {
-  return config.split_k == 1 ? 0 : kSplitCycles + static_cast<double>(waves + tiles_m - 2) * kSplitTurnCycles;
+// Blocks that read the same B for other rows stand in other clusters, and most of B comes from device memory for each.
+double split_cycles(const KernelConfig& config, const Problem& problem, std::int64_t waves, std::int64_t tiles_m) {
+  if (config.split_k == 1) return 0;
+  const double b_cycles = static_cast<double>(problem.n * problem.k * config.operand_bytes()) / kMemoryBytesPerCycle;
+  return kSplitCycles + (config.split_k == 3 ? kSplitThreeCycles : 0) +
+         static_cast<double>(waves - 1) * kSplitTurnCycles +
+         static_cast<double>(tiles_m - 1) * kSplitRowsShare * b_cycles;
+}
+
+// What weights that are loaded early, and not only asked for, save.
+double early_cycles(const KernelConfig& config, const Problem& problem, double blocks) {
+  const double steps = static_cast<double>(steps_loaded_early(config, problem)) - steps_prefetched(config, problem);
+  return problem.early_weights ? kEarlyShare * std::max(steps, 0.0) * config.b_stage_bytes() * blocks / kMemoryBytesPerCycle : 0;
 }
 
 double load_cycles(const KernelConfig& config, std::int64_t rows, double streams) {
   const double shared = config.operand_stage_bytes() / kL2BytesPerCycle;
   // Few rows: B is read once, from device memory, at what each busy multiprocessor gets of that.
-  if (rows > kDecodeRows) return shared;
-  return std::max(shared, config.b_stage_bytes() * streams / kMemoryBytesPerCycle);
+  const double memory = rows > kDecodeRows ? 0 : config.b_stage_bytes() * streams / kMemoryBytesPerCycle;
+  return config.blocks * std::max(shared, memory);
 }
 
 }  // namespace
@@ -120,6 +143,18 @@ bool suits(const KernelConfig& config, const Problem& problem) {
   if (config.kind != problem.kind || config.output_bytes != problem.output_bytes) return false;
   const bool aligned = problem.grouping == Grouping::kContiguous || problem.grouping == Grouping::kPsum;
   return !aligned || problem.alignment % config.tile_m == 0;
+}
+
+std::uint32_t steps_loaded_early(const KernelConfig& config, const Problem& problem) {
+  if (!problem.early_weights) return 0;
+  return std::min({static_cast<std::uint32_t>(config.stages), config.split_k == 3 ? kLoadedStepsOfThree : kLoadedSteps,
+                   kLoadedBytes / static_cast<std::uint32_t>(config.blocks * config.b_stage_bytes())});
+}
+
+std::uint32_t steps_prefetched(const KernelConfig& config, const Problem& problem) {
+  if (problem.m > kDecodeRows) return 0;
+  const bool late = config.split_k > 1 || config.blocks > 1;
+  return (late ? kPrefetchedBytesLate : kPrefetchedBytes) / static_cast<std::uint32_t>(config.b_stage_bytes());
 }
 
 Estimate estimate(const KernelConfig& config, const Problem& problem, int multiprocessors) {
@@ -146,8 +181,9 @@ Estimate estimate(const KernelConfig& config, const Problem& problem, int multip
   const double tile = steps * std::max(result.multiply_cycles, result.load_cycles) + kTileCycles +
                       kStoreCyclesPerByte * tile_bytes + (narrow ? kNarrowStoreCycles : 0);
   result.cycles = std::max(static_cast<double>(result.waves) * tile, result.memory_cycles) + kLaunchCycles +
-                  split_cycles(config, result.waves, tiles_m);
-  if (dense && problem.m <= kDecodeRows) result.cycles += kLastStoreCyclesPerByte * tile_bytes;
+                  split_cycles(config, problem, result.waves, tiles_m);
+  if (dense && problem.m <= kDecodeRows)
+    result.cycles += kLastStoreCyclesPerByte * tile_bytes - early_cycles(config, problem, blocks);
   return result;
 }
 

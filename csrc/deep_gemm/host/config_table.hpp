@@ -38,6 +38,7 @@ struct Problem {
   std::int64_t groups = 1;
   std::int64_t expected_m = 0;  // rows of a group that the caller expects to count; 0: not said
   std::int64_t alignment = 0;   // contiguous and psum: the groups' first rows are multiples of it
+  bool early_weights = false;   // dense: B may be loaded before the stream's last kernel has ended
 
   bool operator==(const Problem&) const = default;
 };
@@ -61,6 +62,11 @@ Estimate estimate(const KernelConfig& config, const Problem& problem, int multip
 // The index of the configuration with the lowest estimate among those that suit; m, n >= 1. config_count() where none
 // does.
 std::size_t choose_config(const Problem& problem, int multiprocessors);
+
+// k steps of B that each block of a dense product asks for before the stream's last kernel has ended: into its stages
+// with early weights, else into L2.
+std::uint32_t steps_loaded_early(const KernelConfig& config, const Problem& problem);
+std::uint32_t steps_prefetched(const KernelConfig& config, const Problem& problem);
 
 // Tiles that `multiprocessors` work on at once.
 std::int64_t tile_slots(const KernelConfig& config, int multiprocessors);

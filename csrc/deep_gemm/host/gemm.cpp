@@ -23,15 +23,15 @@ struct Plan {
   TileSchedule schedule;
 };
 
-// Persistent blocks, at most one on each multiprocessor nor more than there can be tiles; with a split one cluster for
-// each tile.
+// Persistent blocks, no more than multiprocessors hold nor than there can be tiles; with a split one cluster for each
+// tile.
 unsigned blocks_of(const KernelConfig& config, const Problem& problem, const TileSchedule& schedule,
                    int multiprocessors) {
   const std::uint64_t tiles = schedule.tiles();
   if (config.split_k > 1) return static_cast<unsigned>(tiles) * static_cast<unsigned>(config.split_k);
   const bool masked = problem.grouping == Grouping::kMasked;
   return static_cast<unsigned>(std::min(masked ? tiles * static_cast<std::uint64_t>(problem.groups) : tiles,
-                                        static_cast<std::uint64_t>(multiprocessors)));
+                                        static_cast<std::uint64_t>(multiprocessors * config.blocks)));
 }
 
 // Blocks that each start when a multiprocessor is done with the last kernel drift apart, and what neighbours share

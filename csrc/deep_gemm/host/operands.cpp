@@ -131,6 +131,14 @@ Kind kind_of(const GemmOperands& operands) {
   return b_by_rows ? Kind::kBf16Nn : Kind::kBf16Nt;
 }
 
+// Scale factors of B's rows may be a copy that this very call has made: not before the stream's last kernel has ended.
+bool may_load_early(const GemmOperands& operands) {
+  const Settings& settings = Settings::get();
+  return operands.grouping == Grouping::kNone && operands.weights && operands.scales != Scales::kRows &&
+         settings.dependent_launch.load(std::memory_order_relaxed) &&
+         settings.early_weights.load(std::memory_order_relaxed);
+}
+
 Problem problem_of(const GemmOperands& operands) {
   Problem problem{};
   problem.kind = kind_of(operands);
@@ -142,6 +150,7 @@ Problem problem_of(const GemmOperands& operands) {
   problem.groups = groups(operands.b);
   problem.expected_m = operands.expected_m;
   problem.alignment = Settings::get().mk_alignment.load(std::memory_order_relaxed);
+  problem.early_weights = may_load_early(operands);
   return problem;
 }
 

@@ -36,11 +36,6 @@ struct RowGroups {
   std::uint32_t alignment;
 };
 
-// Bytes of B that each block asks for before the stream's last kernel has ended: into L2, about as much as memory
-// brings in that time, or with early weights into its stages. More would stand in A's way (docs/kernels.md).
-inline constexpr std::uint32_t kPrefetchedBytes = 32 << 10;
-inline constexpr std::uint32_t kLoadedBytes = 64 << 10;
-
 // Every map has three dimensions, the last one the group: with extent 1 for A, scale_a and D unless rows are masked,
 // for B and its scale factors where there is one B. An operand that is dense in k has maps (k, rows, groups), a box of
 // (kStepBytes, tile rows); one that is dense in its rows has (rows, k, groups), boxes of (kMnBoxExtent, tile_k).
@@ -48,7 +43,8 @@ inline constexpr std::uint32_t kLoadedBytes = 64 << 10;
 // What a block reads first stands first, in one line of constant memory.
 struct GemmArguments {
   TileSchedule schedule;  // of all rows; psum and masked: of the rows that one group may have
-  std::uint32_t k_steps;  // ceil(k / tile_k)
+  std::uint32_t k_steps;     // ceil(k / tile_k)
+  std::uint32_t part_steps;  // with a split of k: of each block but the first of a cluster, which has the rest
   // Before the stream's last kernel has ended (dense; 0: nothing):
   std::uint32_t prefetched_a;  // k steps of tiles of rows of A that all blocks together bring into L2
   std::uint32_t early_b;       // k steps of B that each block loads, at most its stages

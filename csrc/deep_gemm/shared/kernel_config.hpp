@@ -20,8 +20,10 @@ inline constexpr int kWarpGroupThreads = 128;
 // Columns of one bulk copy of an operand whose rows or columns are dense in memory (MN-major): a 128-byte swizzle row.
 inline constexpr int kMnBoxExtent = 64;
 
-// Dynamic shared memory that one block may have on sm_90. Source: CUDA C++ Programming Guide, compute capabilities.
-inline constexpr int kMaxSharedBytes = 227 * 1024;
+// Shared memory of a multiprocessor of sm_90, and what each of its blocks takes of it besides its own: one block may
+// have 227 KiB. Source: CUDA C++ Programming Guide, compute capabilities.
+inline constexpr int kSharedBytes = 228 * 1024;
+inline constexpr int kReservedSharedBytes = 1024;
 
 // Operand types, scale factors, major-ness and grouping. FP8 operands are k-major. The letters of BF16 say which way A
 // and B lie: n as stored with k dense, t for the other (BLAS; `nt`: A (m, k) and B (n, k), both dense in k).
@@ -43,7 +45,8 @@ struct KernelConfig {
   int tile_n;        // output columns of a block
   int stages;        // k steps in flight
   int output_bytes;  // 2: bf16, 4: f32
-  int split_k;       // blocks of a cluster that each take a part of k of the same output tile: 1 or 2
+  int split_k;       // blocks of a cluster that each take a part of k of the same output tile: 1 to 3
+  int blocks;        // that run side by side on a multiprocessor: 1 or 2
 
   DEEP_GEMM_HOST_DEVICE constexpr bool fp8() const { return kind <= Kind::kFp8RowScales; }
   DEEP_GEMM_HOST_DEVICE constexpr bool grouped() const {
@@ -71,9 +74,13 @@ struct KernelConfig {
 
   // Registers of a thread at launch, as many as a multiprocessor's 65,536 allow, and after the roles have parted
   // (setmaxnreg): these come out of the block's own.
-  DEEP_GEMM_HOST_DEVICE constexpr int launch_registers() const { return 65536 / threads() / 8 * 8; }
-  DEEP_GEMM_HOST_DEVICE constexpr int producer_registers() const { return consumers() == 3 ? 32 : 40; }
-  DEEP_GEMM_HOST_DEVICE constexpr int consumer_registers() const { return consumers() == 3 ? 160 : 232; }
+  DEEP_GEMM_HOST_DEVICE constexpr int launch_registers() const { return 65536 / blocks / threads() / 8 * 8; }
+  DEEP_GEMM_HOST_DEVICE constexpr int producer_registers() const { return consumers() == 3 || blocks == 2 ? 32 : 40; }
+  DEEP_GEMM_HOST_DEVICE constexpr int consumer_registers() const {
+    return consumers() == 3 ? 160 : blocks == 2 ? 224 : 232;
+  }
+  // Whether they part at all: a single consumer has all that a thread can have from the start.
+  DEEP_GEMM_HOST_DEVICE constexpr bool parts_registers() const { return consumers() > 1 || blocks > 1; }
   // f32 registers of a consumer's thread: the sums, and with FP8 the products that wait for their scale factors.
   DEEP_GEMM_HOST_DEVICE constexpr int accumulator_registers() const {
     return (waves() + (fp8() ? runs_ahead() ? 2 : 1 : 0)) * tile_n / 2;
@@ -99,15 +106,18 @@ struct KernelConfig {
   // all of them, where stages of B were.
   DEEP_GEMM_HOST_DEVICE constexpr int resident_panels() const {
     if (split_k > 1) return waves() * panels();
-    const int room = (kMaxSharedBytes - pipeline_bytes()) / (consumers() * kWgmmaRows * panel_bytes());
+    const int room = (most_shared_bytes() - pipeline_bytes()) / (consumers() * kWgmmaRows * panel_bytes());
     return room < 1 ? 1 : room < waves() * panels() ? room : waves() * panels();
   }
 
+  // f32 sums of an output tile.
+  DEEP_GEMM_HOST_DEVICE constexpr int sums_bytes() const { return tile_m * tile_n * static_cast<int>(sizeof(float)); }
+
   // Shared memory behind the operands: without a split each consumer's resident panels of 64 rows, with one the f32
-  // sums that one block sends the other.
+  // sums that the other blocks send the first.
   DEEP_GEMM_HOST_DEVICE constexpr int epilogue_bytes() const {
     return split_k == 1 ? consumers() * resident_panels() * kWgmmaRows * panel_bytes()
-                        : tile_m * tile_n * static_cast<int>(sizeof(float));
+                        : (split_k - 1) * sums_bytes();
   }
 
   // A tile's first column stands at a multiple of this inside of its 128-wide block of scale_b: the greatest common
@@ -128,6 +138,9 @@ struct KernelConfig {
     return stages * (operand_stage_bytes() + scale_stage_bytes() + 2 * 8) + 8 + 256;
   }
   DEEP_GEMM_HOST_DEVICE constexpr int shared_bytes() const { return pipeline_bytes() + epilogue_bytes(); }
+  DEEP_GEMM_HOST_DEVICE constexpr int most_shared_bytes() const {
+    return kSharedBytes / blocks - kReservedSharedBytes;
+  }
 };
 
 // The first rule that a configuration breaks, or nullptr.
@@ -138,9 +151,10 @@ DEEP_GEMM_HOST_DEVICE constexpr const char* invalid_reason(const KernelConfig& c
     return "tile_n: expected a multiple of 16 from 16 to 256";
   if (config.output_bytes != 2 && config.output_bytes != 4) return "output_bytes: expected 2 or 4";
   if (config.stages < 2 || config.stages > 16) return "stages: expected 2 to 16";
-  if (config.split_k < 1 || config.split_k > 2) return "split_k: expected 1 or 2";
+  if (config.split_k < 1 || config.split_k > 3) return "split_k: expected 1 to 3";
+  if (config.blocks < 1 || config.blocks > 2) return "blocks: expected 1 or 2";
   if (config.split_k > 1 && config.grouped()) return "split_k: expected 1 where rows are grouped";
-  if (config.split_k > 1 && config.epilogue_bytes() > config.stages * config.a_stage_bytes())
+  if (config.split_k > 1 && config.sums_bytes() > config.stages * config.a_stage_bytes())
     return "split_k: the sums that are sent do not fit where A was";
   if (config.split_k > 1 && config.tile_m * config.output_bytes > config.stages * kStepBytes)
     return "split_k: the output tile does not fit where B was";
@@ -148,12 +162,12 @@ DEEP_GEMM_HOST_DEVICE constexpr const char* invalid_reason(const KernelConfig& c
   if (config.b_mn_major() && config.tile_n % kMnBoxExtent != 0)
     return "tile_n: expected a multiple of 64 where B is dense in n";
   if (config.grouped() && config.tile_m > 128) return "tile_m: groups of rows are aligned to 128";
-  if (config.consumers() > 1 && config.producer_registers() + config.consumers() * config.consumer_registers() >
+  if (config.parts_registers() && config.producer_registers() + config.consumers() * config.consumer_registers() >
                                     (config.consumers() + 1) * config.launch_registers())
     return "registers: the roles want more than the block has";
-  if (config.accumulator_registers() > (config.consumers() == 3 ? 136 : 208))
+  if (config.accumulator_registers() > config.consumer_registers() - 24)
     return "registers: the accumulators of a consumer do not fit";
-  if (config.shared_bytes() > kMaxSharedBytes) return "shared memory: more than 227 KiB";
+  if (config.shared_bytes() > config.most_shared_bytes()) return "shared memory: more than a block may have";
   return nullptr;
 }
 

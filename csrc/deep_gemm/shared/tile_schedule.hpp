@@ -48,15 +48,18 @@ struct TileSchedule {
   DEEP_GEMM_HOST_DEVICE constexpr std::uint32_t tiles() const { return tiles_m * tiles_n; }
 
   DEEP_GEMM_HOST_DEVICE constexpr TileCoordinate at(std::uint32_t index) const {
-    if (band.value == tiles_m) {  // one band, as with few rows, where a block's start counts
-      const std::uint32_t n = band.quotient(index);
-      return {index - n * band.value, n};
-    }
     const std::uint32_t first_m = tiles_in_band.quotient(index) * band.value;
     const std::uint32_t inside = index - first_m * tiles_n;
     const Divisor& rows = first_m + band.value <= tiles_m ? band : last_band;
     const std::uint32_t n = rows.quotient(inside);
     return {first_m + inside - n * rows.value, n};
+  }
+
+  // The same, without a division where one or two rows of tiles are all. For a block's start: in the loop over tiles the
+  // branch costs more than it saves (docs/kernels.md).
+  DEEP_GEMM_HOST_DEVICE constexpr TileCoordinate at_start(std::uint32_t index) const {
+    if (tiles_m > 2 || band.value != tiles_m) return at(index);
+    return {index & (tiles_m - 1), index >> (tiles_m - 1)};
   }
 };
 

@@ -109,9 +109,11 @@ def _chooser() -> Callable[[int, int, int], str]:
     """Return what names the kernel of a problem, without a launch."""
     extension: Any = importlib.import_module("vllm.third_party.deep_gemm._C")
     multiprocessors = extension.get_num_sms(torch.cuda.current_device())
+    early_weights = extension.get_pdl() and extension.get_early_weights()
 
     def choose(m: int, n: int, k: int) -> str:
-        return str(extension.explain(m, n, k, _BF16_BYTES, multiprocessors)[0])
+        problem = (m, n, k, _BF16_BYTES, multiprocessors)
+        return str(extension.explain(*problem, "fp8", 0, 0, early_weights)[0])
 
     return choose
 

@@ -16,6 +16,7 @@ class Config(TypedDict):
     stages: int
     output_bytes: int
     split_k: int
+    blocks: int
     threads: int
     shared_bytes: int
 
@@ -115,6 +116,7 @@ def explain(
     kind: str = "fp8",
     groups: int = 0,
     expected_m: int = 0,
+    early_weights: bool = False,
     /,
 ) -> tuple[str, list[Estimate]]: ...
 def cubins() -> dict[str, bytes]: ...

@@ -21,7 +21,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     options = _parser().parse_args(arguments)
     try:
-        if options.extents or options.groups or options.expected_m:
+        if options.extents or options.groups or options.expected_m or options.early_weights:
             rows = _candidates(options)
         else:
             rows = _table(options)
@@ -56,7 +56,7 @@ def _candidates(options: argparse.Namespace) -> list[dict[str, object]]:
     if k % multiple:
         raise ValueError(f"K: expected a multiple of {multiple} for {kind}, got {k}")
     output_bytes = min(_outputs(kind, options.output))  # bf16 where nobody says
-    steering = (kind, options.groups, options.expected_m)
+    steering = (kind, options.groups, options.expected_m, options.early_weights)
     chosen, estimates = _C.explain(m, n, k, output_bytes, options.num_sms, *steering)
     estimates.sort(key=lambda row: row["cycles"])
     return [{"chosen": "->" if row["name"] == chosen else "", **row} for row in estimates]
@@ -94,6 +94,9 @@ def _parser() -> argparse.ArgumentParser:
         type=int,
         default=0,
         help="rows that a group is expected to have, of its M: then rows are masked",
+    )
+    parser.add_argument(
+        "--early-weights", action="store_true", help="as if set_early_weights were on"
     )
     parser.add_argument("--json", action="store_true", help="print JSON")
     return parser

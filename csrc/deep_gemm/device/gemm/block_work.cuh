@@ -13,10 +13,6 @@ struct StepRange {
   std::uint32_t last;  // one past
 };
 
-// k steps that the first of two blocks that split k has more than the second (one fewer where they are odd, all where
-// there are no more): while it multiplies those, what the second has added up is sent to it.
-inline constexpr std::uint32_t kHeadStart = 6;
-
 // A block's part among those that split k: its rank in the cluster.
 template <KernelConfig kConfig>
 struct BlockPlace {
@@ -29,8 +25,8 @@ struct BlockPlace {
 
   __device__ StepRange steps(const GemmArguments& arguments) const {
     if constexpr (kConfig.split_k == 1) return {0, arguments.k_steps};
-    const std::uint32_t first = min((arguments.k_steps + kHeadStart) / 2, arguments.k_steps);
-    return part == 0 ? StepRange{0, first} : StepRange{first, arguments.k_steps};
+    const std::uint32_t last = arguments.k_steps - (kConfig.split_k - 1 - part) * arguments.part_steps;
+    return {part == 0 ? 0 : last - arguments.part_steps, last};
   }
 };
 
@@ -54,16 +50,19 @@ class DenseTileWalk {
       : schedule_(arguments.schedule), rows_(arguments.m), index_(first()) {}
 
   __device__ bool inside() const { return index_ < schedule_.tiles(); }
+  __device__ bool at_last() const { return index_ + stride() >= schedule_.tiles(); }
   __device__ bool at_second() const { return index_ == first() + stride(); }
   __device__ void advance() { index_ += stride(); }
-  __device__ Tile tile() const {
-    const TileCoordinate at = schedule_.at(index_);
-    return {at.m * kConfig.tile_m, at.n * kConfig.tile_n, 0, 0, rows_, rows_, false, false};
-  }
+  __device__ Tile tile() const { return tile_at(schedule_.at(index_)); }
+  // The same where the block starts.
+  __device__ Tile first_tile() const { return tile_at(schedule_.at_start(index_)); }
 
  private:
-  __device__ static std::uint32_t first() { return blockIdx.x / kConfig.split_k; }
-  __device__ static std::uint32_t stride() { return gridDim.x / kConfig.split_k; }
+  __device__ Tile tile_at(TileCoordinate at) const {
+    return {at.m * kConfig.tile_m, at.n * kConfig.tile_n, 0, 0, rows_, rows_, false, false};
+  }
+  __device__ static std::uint32_t first() { return kConfig.split_k == 1 ? blockIdx.x : ptx::cluster_index(); }
+  __device__ static std::uint32_t stride() { return kConfig.split_k == 1 ? gridDim.x : ptx::cluster_count(); }
 
   const TileSchedule& schedule_;
   std::uint32_t rows_;

@@ -10,7 +10,7 @@
 //   tile_arrived   arrivals: the producer, and the bytes of its copies   waits: consumers
 //   tile_released  arrivals: one thread of each consumer warp            waits: producer
 //   board.barriers the same two events for posted tiles, where rows are grouped (tile_feed.cuh)
-//   parts_arrived  with a split of k, in the first block: the bytes of what the second one sends  waits: consumers
+//   parts_arrived  with a split of k, in the first block: the bytes of what the others send  waits: consumers
 //   named barriers 1 to 3: one consumer's threads around its panels of the output; 4: all consumers of a split before
 //   stages are written over; the cluster's barrier: before the second block sends, and until that has arrived
 //
@@ -106,7 +106,7 @@ template <KernelConfig kConfig>
 __device__ __forceinline__ void ask_for_b(const GemmArguments& arguments, SharedStorage<kConfig>& shared,
                                           BlockPlace<kConfig> block) {
   const StepRange steps = block.steps(arguments);
-  const Tile tile = DenseTileWalk<kConfig>(arguments).tile();
+  const Tile tile = DenseTileWalk<kConfig>(arguments).first_tile();
   prefetch_b<kConfig>(arguments, tile, steps);
   if (arguments.early_b != 0) {
     set_up_barriers<kConfig>(shared, block);
@@ -155,10 +155,10 @@ __device__ __forceinline__ void gemm(const GemmArguments& arguments) {
   prepare<kConfig>(arguments, shared, block);
 
   if (warp_group == kConfig.consumers()) {
-    if constexpr (kConfig.consumers() > 1) ptx::decrease_registers<kConfig.producer_registers()>();
+    if constexpr (kConfig.parts_registers()) ptx::decrease_registers<kConfig.producer_registers()>();
     if (produces && ptx::elect_one()) produce<kConfig>(arguments, shared, block);
   } else {
-    if constexpr (kConfig.consumers() > 1) ptx::increase_registers<kConfig.consumer_registers()>();
+    if constexpr (kConfig.parts_registers()) ptx::increase_registers<kConfig.consumer_registers()>();
     consume<kConfig>(arguments, shared, block, warp_group);
   }
 }

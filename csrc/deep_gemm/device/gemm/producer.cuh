@@ -54,11 +54,17 @@ __device__ __forceinline__ void load_a(const GemmArguments& arguments, SharedSto
     ptx::load_box(shared.scale_a(place.stage()), &arguments.scale_a, place.arrived(), {tile.row, step, tile.a_group});
 }
 
-// Loads k steps of one tile.
+// Bytes of B that a block has still to ask for when it lets the next launch in.
+inline constexpr int kLeftBytes = 16 << 10;
+
+// Loads k steps of one tile; with the block's last tile the next launch is let in.
 template <KernelConfig kConfig>
 __device__ __forceinline__ void load_tile(const GemmArguments& arguments, SharedStorage<kConfig>& shared,
-                                          PipelinePlace<kConfig.stages>& place, const Tile& tile, StepRange steps) {
+                                          PipelinePlace<kConfig.stages>& place, const Tile& tile, StepRange steps,
+                                          bool is_last = false) {
+  const std::uint32_t left = is_last ? kLeftBytes / kConfig.b_stage_bytes() : 0;
   for (std::uint32_t step = steps.first; step < steps.last; ++step, place.advance()) {
+    if (step + left == steps.last) ptx::launch_dependents();
     place.wait_released();
     load_b<kConfig>(arguments, shared, place, tile, step);
     load_a<kConfig>(arguments, shared, place, tile, step);
@@ -141,13 +147,13 @@ __device__ __forceinline__ void produce(const GemmArguments& arguments, SharedSt
     }
   } else {
     TileWalk<kConfig> walk(arguments);
-    Tile tile = walk.tile();
+    Tile tile = walk.first_tile();
     std::uint32_t done = fill_ring<kConfig>(arguments, shared, place, tile, steps);
     for (; walk.inside(); walk.advance(), tile = walk.tile(), done = 0)
-      load_tile<kConfig>(arguments, shared, place, tile, {steps.first + done, steps.last});
+      load_tile<kConfig>(arguments, shared, place, tile, {steps.first + done, steps.last}, walk.at_last());
   }
-  // The next launch may come: what it asks for stands in no load's way. All before this one have ended, so that it may
-  // run beside this one alone.
+  // At the latest now the next launch may come: what it asks for stands in no load's way. All before this one have
+  // ended, so that it may run beside this one alone.
   ptx::launch_dependents();
 }
 

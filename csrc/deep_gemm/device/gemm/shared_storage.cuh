@@ -29,12 +29,12 @@ struct alignas(1024) SharedStorage {
   alignas(1024) std::uint8_t a[kConfig.stages][kConfig.a_stage_bytes()];
   alignas(1024) std::uint8_t b[kConfig.stages][kConfig.b_stage_bytes()];
   // Without a split: (consumers, resident panels, 64, panel_columns) of the output type, swizzled by the panel's width.
-  // With one: (consumers, sums of a thread / 4, threads) x 4 f32, what the other block sent; panels lie where B was.
+  // With one: (other blocks, consumers, sums of a thread / 4, threads) x 4 f32, what they sent; panels lie where B was.
   alignas(1024) std::uint8_t epilogue[kConfig.epilogue_bytes()];
   alignas(128) float scales[kConfig.stages * kConfig.scale_stage_bytes() / 4 + 1];
   PipelineBarriers<kConfig.stages> barriers;
   TileBoard<kConfig> board;
-  std::uint64_t parts_arrived;  // with a split, in the first block: the bytes of all that the second one sends
+  std::uint64_t parts_arrived;  // with a split, in the first block: the bytes of all that the others send
 
   __device__ float* scale_a(std::uint32_t stage) { return scales + stage * kConfig.scale_a_values(); }  // (tile_m)
   __device__ float* scale_b(std::uint32_t stage) {                                                      // (tile_n)

@@ -1,4 +1,4 @@
-// The epilogue of two blocks that split k: the second sends what it has added up through distributed shared memory, the
+// The epilogue of blocks that split k: the others send what they have added up through distributed shared memory, the
 // first adds that to its own and writes the output tile.
 #pragma once
 
@@ -15,12 +15,12 @@ __device__ __forceinline__ constexpr std::uint32_t sums_bytes() {
   return static_cast<std::uint32_t>(sizeof(Sums<kConfig>)) * kWarpGroupThreads;
 }
 
-// One thread of the first block, before the second may send: what `parts_arrived` waits for.
+// One thread of the first block, before the others may send: what `parts_arrived` waits for.
 template <KernelConfig kConfig>
 __device__ __forceinline__ void expect_parts(SharedStorage<kConfig>& shared) {
   ptx::mbarrier_init(&shared.parts_arrived, 1);
   ptx::fence_mbarrier_init();
-  ptx::mbarrier_arrive_expect(&shared.parts_arrived, kConfig.consumers() * sums_bytes<kConfig>());
+  ptx::mbarrier_arrive_expect(&shared.parts_arrived, (kConfig.split_k - 1) * kConfig.sums_bytes());
 }
 
 // Calls visit(four sums of this thread, where they lie in `buffer`) for all of them: (consumers, sums / 4, threads)
@@ -36,7 +36,8 @@ __device__ __forceinline__ void for_each_four(Sums<kConfig>& sums, std::uint8_t*
 
 // Lays this consumer's sums out where stages of A were, and sends them in one bulk copy.
 template <KernelConfig kConfig>
-__device__ __forceinline__ void send_sums(Sums<kConfig>& sums, SharedStorage<kConfig>& shared, int consumer) {
+__device__ __forceinline__ void send_sums(Sums<kConfig>& sums, SharedStorage<kConfig>& shared, std::uint32_t part,
+                                          int consumer) {
   for_each_four<kConfig>(sums, shared.a[0], consumer, [](const float* values, float4& place) {
     place = make_float4(values[0], values[1], values[2], values[3]);
   });
@@ -44,18 +45,22 @@ __device__ __forceinline__ void send_sums(Sums<kConfig>& sums, SharedStorage<kCo
   ptx::named_barrier_sync(1 + consumer, kWarpGroupThreads);
   const std::uint32_t offset = consumer * sums_bytes<kConfig>();
   if (threadIdx.x % kWarpGroupThreads == 0)
-    ptx::copy_to_block(shared.epilogue + offset, shared.a[0] + offset, sums_bytes<kConfig>(), &shared.parts_arrived, 0);
+    ptx::copy_to_block(shared.epilogue + (part - 1) * kConfig.sums_bytes() + offset, shared.a[0] + offset,
+                       sums_bytes<kConfig>(), &shared.parts_arrived, 0);
   __syncwarp();
 }
 
 template <KernelConfig kConfig>
 __device__ __forceinline__ void add_parts(Sums<kConfig>& sums, SharedStorage<kConfig>& shared, int consumer) {
-  for_each_four<kConfig>(sums, shared.epilogue, consumer, [](float* values, const float4& part) {
-    values[0] += part.x;
-    values[1] += part.y;
-    values[2] += part.z;
-    values[3] += part.w;
-  });
+#pragma unroll
+  for (int other = 0; other < kConfig.split_k - 1; ++other)
+    for_each_four<kConfig>(sums, shared.epilogue + other * kConfig.sums_bytes(), consumer,
+                           [](float* values, const float4& part) {
+                             values[0] += part.x;
+                             values[1] += part.y;
+                             values[2] += part.z;
+                             values[3] += part.w;
+                           });
 }
 
 template <KernelConfig kConfig>
@@ -72,10 +77,10 @@ __device__ __forceinline__ void write_split_tile(Sums<kConfig>& sums, const Gemm
     add_parts<kConfig>(sums, shared, consumer);
     write_tile<kConfig>(sums, arguments, shared, tile, consumer, false);
   } else {
-    send_sums<kConfig>(sums, shared, consumer);
+    send_sums<kConfig>(sums, shared, block.part, consumer);
     ptx::cluster_arrive();
   }
-  // Order: the second block's shared memory is read until the first has what it waits for.
+  // Order: the other blocks' shared memory is read until the first has what it waits for.
   ptx::cluster_wait();
 }
 

@@ -14,6 +14,19 @@ __device__ __forceinline__ std::uint32_t cluster_rank() {
   return rank;
 }
 
+// Of this block's cluster in the grid, and how many there are.
+__device__ __forceinline__ std::uint32_t cluster_index() {
+  std::uint32_t index;
+  asm volatile("mov.u32 %0, %%clusterid.x;" : "=r"(index));
+  return index;
+}
+
+__device__ __forceinline__ std::uint32_t cluster_count() {
+  std::uint32_t count;
+  asm volatile("mov.u32 %0, %%nclusterid.x;" : "=r"(count));
+  return count;
+}
+
 // Relaxed: orders nothing but itself. Barriers initialised before it are published by fence_mbarrier_init.
 __device__ __forceinline__ void cluster_arrive() {
   asm volatile("barrier.cluster.arrive.relaxed.aligned;" ::: "memory");

@@ -83,19 +83,29 @@ def test_k_is_split_where_no_other_block_reads_the_same_columns() -> None:
 
 
 @pytest.mark.parametrize(
-    ("m", "n", "k", "kind", "chosen"),
+    ("m", "n", "k", "kind", "early", "chosen"),
     [
-        (64, 4096, 7168, "fp8", "m64n64k2"),
-        (128, 32768, 512, "fp8", "m128n128"),
-        (128, 24576, 1536, "bf16_nt", "m64n128"),
-        (4096, 2112, 7168, "bf16_nt", "m128n176"),
-        (8192, 2112, 7168, "bf16_nt", "m256n176"),
-        (8192, 24576, 1536, "bf16_nt", "m128n256"),
+        (64, 4096, 7168, "fp8", False, "m64n64k2"),
+        (64, 2112, 7168, "fp8", False, "m64n32k2"),
+        (64, 2112, 7168, "fp8", True, "m64n64k3"),
+        (128, 2112, 7168, "fp8", True, "m64n64k2"),
+        (64, 32768, 512, "fp8", False, "m64n64x2"),
+        (128, 32768, 512, "fp8", False, "m64n128x2"),
+        (64, 24576, 1536, "fp8", False, "m64n64"),
+        (128, 2112, 7168, "bf16_nt", False, "m128n32k2"),
+        (128, 24576, 1536, "bf16_nt", False, "m64n128"),
+        (4096, 2112, 7168, "bf16_nt", False, "m128n176"),
+        (8192, 2112, 7168, "bf16_nt", False, "m256n176"),
+        (8192, 24576, 1536, "bf16_nt", False, "m128n256"),
     ],
 )
-def test_the_choice_is_the_measured_one(m: int, n: int, k: int, kind: str, chosen: str) -> None:
-    """Where the fastest is another than for shapes beside it (benchmarks/results/h200_choice*)."""
-    assert _C.explain(m, n, k, 2, 132, kind)[0] == f"{kind}_{chosen}_bf16"
+def test_the_choice_is_the_measured_one(
+    m: int, n: int, k: int, kind: str, early: bool, chosen: str
+) -> None:
+    """Where the fastest is another than for shapes beside it, or with weights that are read early
+    (benchmarks/results/h200_choice*).
+    """
+    assert _C.explain(m, n, k, 2, 132, kind, 0, 0, early)[0] == f"{kind}_{chosen}_bf16"
 
 
 def test_row_tiles_of_a_dense_product_share_what_they_read_of_b() -> None:

@@ -73,11 +73,20 @@ for config in _C.configs():
         config = configs[name]
         split = config["split_k"]
         tiles = -(-1000 // config["tile_m"]) * -(-1024 // config["tile_n"])
-        blocks = tiles * split if split > 1 else min(tiles, 132)
+        blocks = tiles * split if split > 1 else min(tiles, 132 * config["blocks"])
         assert launch[:3] == [str(blocks), str(config["threads"]), str(config["shared_bytes"])]
         cluster = [] if split == 1 else [f"{CLUSTER_DIMENSION}:{split}"]
         assert launch[4:] == [*cluster, f"{DEPENDENT}:1"]
         check_maps(given, config)
+
+
+@pytest.mark.parametrize(("k", "steps"), [(128, 0), (512, 0), (768, 1), (7168, 26)])
+def test_the_first_of_the_blocks_that_split_k_has_a_head_start(
+    run: Run, k: int, steps: int
+) -> None:
+    """Four k steps more than the second, or five; all of them where there are no more."""
+    outcome = run(f'_C.force_config("fp8_m64n64k2_bf16")\ncall(k={k})\n_C.force_config("fp8_m64n64_bf16")\ncall(k={k})')
+    assert [given["part_steps"] for given in outcome.arguments] == [steps, 0]
 
 
 def check_maps(given: dict[str, Any], config: _C.Config) -> None:

@@ -69,8 +69,8 @@ EARLY = ("prefetched_a", "early_b", "prefetched_b")
 
 
 def test_few_rows_are_brought_into_the_cache_where_launches_are_dependent(run: Run) -> None:
-    """All of A, at most four boxes a block, and 32 KiB of B each; not for more rows, groups, an
-    ordinary launch, no k.
+    """All of A, at most four boxes a block, and 48 KiB of B each, 32 where k is split or two blocks
+    share a multiprocessor; not for more rows, groups, an ordinary launch, no k.
     """
     outcome = run(
         """
@@ -81,15 +81,17 @@ for pdl, m, k in ((True, 64, 2048), (True, 128, 2048), (True, 129, 2048), (False
 deep_gemm.set_pdl(True)
 call(m=64, n=7168, k=0)
 call(m=64, n=128, k=2048)
-deep_gemm._C.force_config("fp8_m64n128_bf16")
-call(m=64, n=7168, k=2048)
+for name in ("m64n128", "m64n64k2", "m64n64x2"):
+    deep_gemm._C.force_config(f"fp8_{name}_bf16")
+    call(m=64, n=7168, k=2048)
 deep_gemm._C.force_config(None)
 call_contiguous(m=128)
 """
     )
     found = [tuple(given[name] for name in EARLY) for given in outcome.arguments]
     nothing = (0, 0, 0)
-    expected = [(16, 0, 4), (32, 0, 4), nothing, nothing, nothing, (8, 0, 4), (16, 0, 2), nothing]
+    whole = [(16, 0, 6), (32, 0, 6), nothing, nothing, nothing, (8, 0, 6), (16, 0, 3)]
+    expected = [*whole, (16, 0, 4), (16, 0, 4), nothing]
     assert found == expected
 
 
@@ -108,24 +110,26 @@ for pdl, early in ((False, True), (True, False), (True, True)):
     assert outcome.lines == ["True", "False", "True"]
     assert [(given["early_b"], given["prefetched_b"]) for given in outcome.arguments] == [
         (0, 0),
-        (0, 4),
+        (0, 6),
         (8, 0),
     ]
 
 
 def test_as_much_of_b_is_loaded_early_as_stages_and_a_leave_room_for(run: Run) -> None:
-    """64 KiB, eight k steps, or all stages, whichever is least; for any rows, not for groups."""
+    """64 KiB of a multiprocessor, eight k steps, six where k is split in three, or all stages,
+    whichever is least; for any rows, not for groups.
+    """
     outcome = run(
         """
 deep_gemm.set_early_weights(True)
-for name in ("m64n32k2", "m64n64", "m64n128", "m256n128"):
+for name in ("m64n32k2", "m64n64", "m64n128", "m256n128", "m64n64k3", "m64n64x2", "m64n128x2"):
     deep_gemm._C.force_config(f"fp8_{name}_bf16")
     call(m=4096)
 deep_gemm._C.force_config(None)
 call_contiguous()
 """
     )
-    assert [given["early_b"] for given in outcome.arguments] == [8, 8, 4, 3, 0]
+    assert [given["early_b"] for given in outcome.arguments] == [8, 8, 4, 3, 6, 4, 2, 0]
 
 
 def test_what_a_call_copies_or_a_backward_pass_makes_is_no_weight(run: Run) -> None:
