@@ -40,12 +40,12 @@ constexpr double kMemoryBytesPerCycle = 3435;  // of the whole device
 constexpr double kTileCycles = 696;            // filling the pipeline
 constexpr double kStoreCyclesPerByte = 0.037;  // of the output tile
 constexpr double kLaunchCycles = 7340;
-constexpr double kSplitCycles = 900;              // of clusters: their start, and waiting for each other
-constexpr double kSplitThreeCycles = 400;         // of clusters of three, besides
-constexpr double kSplitTurnCycles = 8000;         // of every further turn of them
-constexpr double kSplitRowsShare = 0.84;          // of the time that memory takes for B, with every further tile of rows
-constexpr double kNarrowStoreCycles = 6500;       // of a tile of two waves whose panels are not 128 bytes wide
-constexpr double kEarlyShare = 1.5;               // few rows: of the time that memory takes for what is loaded early
+constexpr double kSplitCycles = 900;         // of clusters: their start, and waiting for each other
+constexpr double kSplitThreeCycles = 400;    // of clusters of three, besides
+constexpr double kSplitTurnCycles = 8000;    // of every further turn of them
+constexpr double kSplitRowsShare = 0.84;     // of the time that memory takes for B, with every further tile of rows
+constexpr double kNarrowStoreCycles = 6500;  // of a tile of two waves whose panels are not 128 bytes wide
+constexpr double kEarlyShare = 1.5;          // few rows: of the time that memory takes for what is loaded early
 constexpr double kLastStoreCyclesPerByte = 0.15;  // few rows: of the output tile, while nothing is loaded any more
 
 // About as much of B as memory brings until A may be read; more would stand in A's way. Where k is split or two blocks
@@ -127,7 +127,9 @@ double split_cycles(const KernelConfig& config, const Problem& problem, std::int
 // What weights that are loaded early, and not only asked for, save.
 double early_cycles(const KernelConfig& config, const Problem& problem, double blocks) {
   const double steps = static_cast<double>(steps_loaded_early(config, problem)) - steps_prefetched(config, problem);
-  return problem.early_weights ? kEarlyShare * std::max(steps, 0.0) * config.b_stage_bytes() * blocks / kMemoryBytesPerCycle : 0;
+  return problem.early_weights
+             ? kEarlyShare * std::max(steps, 0.0) * config.b_stage_bytes() * blocks / kMemoryBytesPerCycle
+             : 0;
 }
 
 double load_cycles(const KernelConfig& config, std::int64_t rows, double streams) {

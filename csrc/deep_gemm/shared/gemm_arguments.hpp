@@ -42,7 +42,7 @@ struct RowGroups {
 //
 // What a block reads first stands first, in one line of constant memory.
 struct GemmArguments {
-  TileSchedule schedule;  // of all rows; psum and masked: of the rows that one group may have
+  TileSchedule schedule;     // of all rows; psum and masked: of the rows that one group may have
   std::uint32_t k_steps;     // ceil(k / tile_k)
   std::uint32_t part_steps;  // with a split of k: of each block but the first of a cluster, which has the rest
   // Before the stream's last kernel has ended (dense; 0: nothing):

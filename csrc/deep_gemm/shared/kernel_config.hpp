@@ -116,8 +116,7 @@ struct KernelConfig {
   // Shared memory behind the operands: without a split each consumer's resident panels of 64 rows, with one the f32
   // sums that the other blocks send the first.
   DEEP_GEMM_HOST_DEVICE constexpr int epilogue_bytes() const {
-    return split_k == 1 ? consumers() * resident_panels() * kWgmmaRows * panel_bytes()
-                        : (split_k - 1) * sums_bytes();
+    return split_k == 1 ? consumers() * resident_panels() * kWgmmaRows * panel_bytes() : (split_k - 1) * sums_bytes();
   }
 
   // A tile's first column stands at a multiple of this inside of its 128-wide block of scale_b: the greatest common
@@ -138,9 +137,7 @@ struct KernelConfig {
     return stages * (operand_stage_bytes() + scale_stage_bytes() + 2 * 8) + 8 + 256;
   }
   DEEP_GEMM_HOST_DEVICE constexpr int shared_bytes() const { return pipeline_bytes() + epilogue_bytes(); }
-  DEEP_GEMM_HOST_DEVICE constexpr int most_shared_bytes() const {
-    return kSharedBytes / blocks - kReservedSharedBytes;
-  }
+  DEEP_GEMM_HOST_DEVICE constexpr int most_shared_bytes() const { return kSharedBytes / blocks - kReservedSharedBytes; }
 };
 
 // The first rule that a configuration breaks, or nullptr.
@@ -163,7 +160,7 @@ DEEP_GEMM_HOST_DEVICE constexpr const char* invalid_reason(const KernelConfig& c
     return "tile_n: expected a multiple of 64 where B is dense in n";
   if (config.grouped() && config.tile_m > 128) return "tile_m: groups of rows are aligned to 128";
   if (config.parts_registers() && config.producer_registers() + config.consumers() * config.consumer_registers() >
-                                    (config.consumers() + 1) * config.launch_registers())
+                                      (config.consumers() + 1) * config.launch_registers())
     return "registers: the roles want more than the block has";
   if (config.accumulator_registers() > config.consumer_registers() - 24)
     return "registers: the accumulators of a consumer do not fit";

@@ -55,8 +55,8 @@ struct TileSchedule {
     return {first_m + inside - n * rows.value, n};
   }
 
-  // The same, without a division where one or two rows of tiles are all. For a block's start: in the loop over tiles the
-  // branch costs more than it saves (docs/kernels.md).
+  // The same, without a division where one or two rows of tiles are all. For a block's start: in the loop over tiles
+  // the branch costs more than it saves (docs/kernels.md).
   DEEP_GEMM_HOST_DEVICE constexpr TileCoordinate at_start(std::uint32_t index) const {
     if (tiles_m > 2 || band.value != tiles_m) return at(index);
     return {index & (tiles_m - 1), index >> (tiles_m - 1)};

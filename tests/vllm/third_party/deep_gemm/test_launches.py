@@ -85,7 +85,13 @@ def test_the_first_of_the_blocks_that_split_k_has_a_head_start(
     run: Run, k: int, steps: int
 ) -> None:
     """Four k steps more than the second, or five; all of them where there are no more."""
-    outcome = run(f'_C.force_config("fp8_m64n64k2_bf16")\ncall(k={k})\n_C.force_config("fp8_m64n64_bf16")\ncall(k={k})')
+    outcome = run(
+        f"""
+for name in ("fp8_m64n64k2_bf16", "fp8_m64n64_bf16"):
+    _C.force_config(name)
+    call(k={k})
+"""
+    )
     assert [given["part_steps"] for given in outcome.arguments] == [steps, 0]
 
 
