@@ -32,6 +32,9 @@ MapRequest operand_map(const TensorView& tensor, bool rows_dense, int tile_rows,
   return request;
 }
 
+// Rows of scale factors that are loaded for so many of an operand: a box is a multiple of 16 bytes.
+int scale_rows(int rows) { return (rows + 3) / 4 * 4; }
+
 // A line of the map is one k step.
 MapRequest scale_map(const TensorView& scale, int box) {
   MapRequest request{};
@@ -49,7 +52,7 @@ MapRequest scale_map(const TensorView& scale, int box) {
   return request;
 }
 
-MapRequest output_map(const TensorView& d, const KernelConfig& config) {
+MapRequest output_map(const TensorView& d, const KernelConfig& config, std::uint32_t tile_rows) {
   MapRequest request{};
   request.data = d.data;
   request.type = d.type == ElementType::kBf16 ? CU_TENSOR_MAP_DATA_TYPE_BFLOAT16 : CU_TENSOR_MAP_DATA_TYPE_FLOAT32;
@@ -60,7 +63,7 @@ MapRequest output_map(const TensorView& d, const KernelConfig& config) {
   request.line_stride = line_stride(d, Dense::kColumns);
   request.group_stride = group_stride(d, Dense::kColumns);
   request.box_elements = config.panel_columns();
-  request.box_lines = kWgmmaRows;
+  request.box_lines = std::min(kWgmmaRows, static_cast<int>(tile_rows));
   request.l2_promotion = CU_TENSOR_MAP_L2_PROMOTION_L2_256B;
   return request;
 }
@@ -76,13 +79,21 @@ bool write_operands(const Driver& driver, const GemmOperands& operands, const Ke
   const auto write = [&](const TensorView& tensor, const MapRequest& request, TensorMap& map) {
     return write_tensor_map(driver, tensor.name, request, map, status);
   };
-  if (!write(operands.a, operand_map(operands.a, config.a_mn_major(), config.tile_m, config, promotion), arguments.a) ||
+  const auto tile_rows = static_cast<int>(arguments.tile_rows);
+  if (!write(operands.a, operand_map(operands.a, config.a_mn_major(), tile_rows, config, promotion), arguments.a) ||
       !write(operands.b, operand_map(operands.b, config.b_mn_major(), config.tile_n, config, promotion), arguments.b))
     return false;
   if (!config.fp8()) return true;
-  if (!write(operands.scale_a, scale_map(operands.scale_a, config.tile_m), arguments.scale_a)) return false;
+  if (!write(operands.scale_a, scale_map(operands.scale_a, scale_rows(tile_rows)), arguments.scale_a)) return false;
   return !config.row_scales() ||
          write(operands.scale_b, scale_map(operands.scale_b, config.tile_n), arguments.scale_b_map);
+}
+
+// What the boxes of one k step bring.
+std::uint32_t stage_bytes(const KernelConfig& config, int tile_rows) {
+  const int scales = (config.fp8() ? scale_rows(tile_rows) : 0) + config.scale_b_values();
+  return static_cast<std::uint32_t>(tile_rows * kStepBytes + config.b_stage_bytes() +
+                                    scales * static_cast<int>(sizeof(float)));
 }
 
 // k steps of each block but the first of those that split k: while that multiplies what it has more, the others' sums
@@ -119,6 +130,8 @@ bool make_arguments(const Driver& driver, const GemmOperands& operands, const Ke
   arguments.m = static_cast<std::uint32_t>(problem.m);
   arguments.n = static_cast<std::uint32_t>(problem.n);
   arguments.k_steps = static_cast<std::uint32_t>((problem.k + config.tile_k() - 1) / config.tile_k());
+  arguments.tile_rows = tile_rows(config, problem);
+  arguments.stage_bytes = stage_bytes(config, static_cast<int>(arguments.tile_rows));
   arguments.part_steps = part_steps(config, arguments.k_steps);
   arguments.store_rows_unaligned = !is_aligned(operands.d, kAlignmentBytes) ||
                                    (arguments.d_stride * config.output_bytes) % kAlignmentBytes != 0 ||
@@ -131,7 +144,8 @@ bool make_arguments(const Driver& driver, const GemmOperands& operands, const Ke
   // With k = 0 no operand is read and there is nothing that a map could describe.
   if (problem.k > 0 && !write_operands(driver, operands, config, problem, arguments, status)) return false;
   return arguments.store_rows_unaligned ||
-         write_tensor_map(driver, operands.d.name, output_map(operands.d, config), arguments.d, status);
+         write_tensor_map(driver, operands.d.name, output_map(operands.d, config, arguments.tile_rows), arguments.d,
+                          status);
 }
 
 }  // namespace deep_gemm

@@ -132,8 +132,9 @@ double early_cycles(const KernelConfig& config, const Problem& problem, double b
              : 0;
 }
 
-double load_cycles(const KernelConfig& config, std::int64_t rows, double streams) {
-  const double shared = config.operand_stage_bytes() / kL2BytesPerCycle;
+double load_cycles(const KernelConfig& config, const Problem& problem, std::int64_t rows, double streams) {
+  const double shared =
+      static_cast<double>(tile_rows(config, problem) * kStepBytes + config.b_stage_bytes()) / kL2BytesPerCycle;
   // Few rows: B is read once, from device memory, at what each busy multiprocessor gets of that.
   const double memory = rows > kDecodeRows ? 0 : config.b_stage_bytes() * streams / kMemoryBytesPerCycle;
   return config.blocks * std::max(shared, memory);
@@ -145,6 +146,11 @@ bool suits(const KernelConfig& config, const Problem& problem) {
   if (config.kind != problem.kind || config.output_bytes != problem.output_bytes) return false;
   const bool aligned = problem.grouping == Grouping::kContiguous || problem.grouping == Grouping::kPsum;
   return !aligned || problem.alignment % config.tile_m == 0;
+}
+
+std::uint32_t tile_rows(const KernelConfig& config, const Problem& problem) {
+  const bool whole = problem.grouping != Grouping::kNone || problem.m > kDecodeRows || config.a_mn_major();
+  return static_cast<std::uint32_t>(whole ? config.tile_m : divide_up(problem.m, divide_up(problem.m, config.tile_m)));
 }
 
 std::uint32_t steps_loaded_early(const KernelConfig& config, const Problem& problem) {
@@ -170,7 +176,7 @@ Estimate estimate(const KernelConfig& config, const Problem& problem, int multip
   // Blocks whose tiles of B differ. Where rows are grouped all count: their constants were fitted so.
   const bool dense = problem.grouping == Grouping::kNone;
   const double streams = dense ? blocks / static_cast<double>(divide_up(problem.m, config.tile_m)) : blocks;
-  result.load_cycles = load_cycles(config, rows.of_group, streams);
+  result.load_cycles = load_cycles(config, problem, rows.of_group, streams);
   const double m = static_cast<double>(rows.of_all);
   const double n = static_cast<double>(problem.n);
   const double operand_rows = m + n * static_cast<double>(problem.groups);

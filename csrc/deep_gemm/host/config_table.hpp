@@ -63,6 +63,10 @@ Estimate estimate(const KernelConfig& config, const Problem& problem, int multip
 // does.
 std::size_t choose_config(const Problem& problem, int multiprocessors);
 
+// Rows of A that a tile has: all that it has room for, or with few rows as many as they are shared out to, since rows
+// that are not there cost a bulk copy more than rows that are (docs/kernels.md).
+std::uint32_t tile_rows(const KernelConfig& config, const Problem& problem);
+
 // k steps of B that each block of a dense product asks for before the stream's last kernel has ended: into its stages
 // with early weights, else into L2.
 std::uint32_t steps_loaded_early(const KernelConfig& config, const Problem& problem);

@@ -38,13 +38,15 @@ struct RowGroups {
 
 // Every map has three dimensions, the last one the group: with extent 1 for A, scale_a and D unless rows are masked,
 // for B and its scale factors where there is one B. An operand that is dense in k has maps (k, rows, groups), a box of
-// (kStepBytes, tile rows); one that is dense in its rows has (rows, k, groups), boxes of (kMnBoxExtent, tile_k).
+// (kStepBytes, rows of a tile); one that is dense in its rows has (rows, k, groups), boxes of (kMnBoxExtent, tile_k).
 //
 // What a block reads first stands first, in one line of constant memory.
 struct GemmArguments {
-  TileSchedule schedule;     // of all rows; psum and masked: of the rows that one group may have
-  std::uint32_t k_steps;     // ceil(k / tile_k)
-  std::uint32_t part_steps;  // with a split of k: of each block but the first of a cluster, which has the rest
+  TileSchedule schedule;      // of all rows; psum and masked: of the rows that one group may have
+  std::uint32_t k_steps;      // ceil(k / tile_k)
+  std::uint32_t tile_rows;    // of A that a tile has, at most tile_m
+  std::uint32_t stage_bytes;  // that arrive with one k step
+  std::uint32_t part_steps;   // with a split of k: of each block but the first of a cluster, which has the rest
   // Before the stream's last kernel has ended (dense; 0: nothing):
   std::uint32_t prefetched_a;  // k steps of tiles of rows of A that all blocks together bring into L2
   std::uint32_t early_b;       // k steps of B that each block loads, at most its stages

@@ -47,7 +47,7 @@ template <KernelConfig kConfig>
 class DenseTileWalk {
  public:
   __device__ explicit DenseTileWalk(const GemmArguments& arguments)
-      : schedule_(arguments.schedule), rows_(arguments.m), index_(first()) {}
+      : schedule_(arguments.schedule), rows_(arguments.m), tile_rows_(arguments.tile_rows), index_(first()) {}
 
   __device__ bool inside() const { return index_ < schedule_.tiles(); }
   __device__ bool at_last() const { return index_ + stride() >= schedule_.tiles(); }
@@ -59,13 +59,16 @@ class DenseTileWalk {
 
  private:
   __device__ Tile tile_at(TileCoordinate at) const {
-    return {at.m * kConfig.tile_m, at.n * kConfig.tile_n, 0, 0, rows_, rows_, false, false};
+    const std::uint32_t row = at.m * tile_rows_;
+    const std::uint32_t end = min(row + tile_rows_, rows_);
+    return {row, at.n * kConfig.tile_n, 0, 0, end, end, false, false};
   }
   __device__ static std::uint32_t first() { return kConfig.split_k == 1 ? blockIdx.x : ptx::cluster_index(); }
   __device__ static std::uint32_t stride() { return kConfig.split_k == 1 ? gridDim.x : ptx::cluster_count(); }
 
   const TileSchedule& schedule_;
   std::uint32_t rows_;
+  std::uint32_t tile_rows_;
   std::uint32_t index_;
 };
 

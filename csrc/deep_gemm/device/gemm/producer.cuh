@@ -37,7 +37,7 @@ __device__ __forceinline__ void prefetch_operand(const TensorMap& map, std::uint
 template <KernelConfig kConfig>
 __device__ __forceinline__ void load_b(const GemmArguments& arguments, SharedStorage<kConfig>& shared,
                                        PipelinePlace<kConfig.stages>& place, const Tile& tile, std::uint32_t step) {
-  ptx::mbarrier_arrive_expect(place.arrived(), kConfig.operand_stage_bytes() + kConfig.scale_stage_bytes());
+  ptx::mbarrier_arrive_expect(place.arrived(), arguments.stage_bytes);
   load_operand<kConfig.b_mn_major(), kConfig.tile_n, kConfig.tile_k()>(
       shared.b[place.stage()], arguments.b, place.arrived(), tile.column, step, tile.b_group);
   if constexpr (kConfig.row_scales())
@@ -78,7 +78,7 @@ __device__ __forceinline__ void prefetch_a(const GemmArguments& arguments) {
   std::uint32_t step = blockIdx.x;
 #pragma unroll 1
   for (std::uint32_t i = blockIdx.x; i < arguments.prefetched_a; i += gridDim.x, step += gridDim.x) {
-    for (; step >= arguments.k_steps; step -= arguments.k_steps) row += kConfig.tile_m;
+    for (; step >= arguments.k_steps; step -= arguments.k_steps) row += arguments.tile_rows;
     prefetch_operand<kConfig.a_mn_major(), kConfig.tile_m, kConfig.tile_k()>(arguments.a, row, step);
     if constexpr (kConfig.fp8()) ptx::prefetch_box(&arguments.scale_a, {row, step, 0});
   }

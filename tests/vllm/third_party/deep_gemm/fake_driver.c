@@ -83,7 +83,7 @@ static Result encode(struct Map* map, int type, unsigned rank, void* address, co
 /* The kernel's parameter, as shared/gemm_arguments.hpp lays it out. */
 struct Arguments {
   unsigned schedule[11];
-  unsigned k_steps, part_steps, prefetched_a, early_b, prefetched_b, m, n, store_rows_unaligned;
+  unsigned k_steps, tile_rows, stage_bytes, part_steps, prefetched_a, early_b, prefetched_b, m, n, store_rows_unaligned;
   const int* layout;
   unsigned grouping, groups, alignment;
   const float* scale_b;
@@ -107,10 +107,10 @@ static void log_arguments(FILE* log, const struct Arguments* given) {
             names[i], map->address, map->extents[0], map->extents[1], map->extents[2], map->strides[0], map->strides[1],
             map->box[0], map->box[1], map->box[2], map->type, map->swizzle, map->promotion);
   }
-  fprintf(log, "\"c\": %llu, \"output\": %llu, \"m\": %u, \"n\": %u, \"k_steps\": %u, \"part_steps\": %u, "
+  fprintf(log, "\"c\": %llu, \"output\": %llu, \"m\": %u, \"n\": %u, \"k_steps\": %u, \"tile_rows\": %u, \"stage_bytes\": %u, \"part_steps\": %u, "
           "\"unaligned\": %u, ",
           (unsigned long long)given->c, (unsigned long long)given->output, given->m, given->n, given->k_steps,
-          given->part_steps, given->store_rows_unaligned);
+          given->tile_rows, given->stage_bytes, given->part_steps, given->store_rows_unaligned);
   fprintf(log, "\"prefetched_a\": %u, \"early_b\": %u, \"prefetched_b\": %u, ", given->prefetched_a, given->early_b,
           given->prefetched_b);
   fprintf(log, "\"scale_b_strides\": [%lld, %lld, %lld], ", given->scale_b_strides[0], given->scale_b_strides[1],
