@@ -1,7 +1,7 @@
 """Time every configuration of a dense GEMM: what does choosing cost, on the published shapes?
 
 The figures are what the estimate's constants in csrc/deep_gemm/host/config_table.cpp are fitted to.
-Configurations of which a shape would fill less than a quarter of a tile are left out.
+Tiles of more than 64 rows of which a shape would fill less than a quarter are left out.
 
     python benchmarks/choice.py --output benchmarks/results/h200_choice.json
     python benchmarks/choice.py --family bf16 --rows 64 128 --launch plain
@@ -23,7 +23,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from benchmarks.devices import require_hopper
 from benchmarks.gemm_comparison.methods import LAUNCHES, Method
 from benchmarks.gemm_comparison.operands import draw
-from benchmarks.gemm_comparison.problems import Problem, chosen_problems
+from benchmarks.gemm_comparison.problems import Problem, add_options, chosen_problems
 from benchmarks.gemm_comparison.timing import calls_of_a_graph, capture, input_sets, take_turns
 from benchmarks.gemm_comparison.work import work_of
 from benchmarks.record import write_record
@@ -39,26 +39,13 @@ FAMILIES = {"dense": ("fp8", "fp8"), "bf16": ("bf16", "bf16_nt")}
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure, print a line a shape, write what was asked for."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--family", choices=FAMILIES, default="dense", help="default: dense, FP8")
-    parser.add_argument("--rows", type=int, nargs="*", help="only these values of m")
-    parser.add_argument(
-        "--shape",
-        type=int,
-        nargs=3,
-        action="append",
-        default=[],
-        metavar=("M", "N", "K"),
-        help="this shape instead of the published ones; may be given again",
-    )
+    add_options(parser, FAMILIES, "dense")
     parser.add_argument("--launch", choices=LAUNCHES, default="usual", help="settings of launches")
     parser.add_argument("--output", type=Path, help="JSON file")
     given = list(sys.argv[1:] if arguments is None else arguments)
     options = parser.parse_args(given)
-    problems: Sequence[Problem] = [
-        Problem(family=options.family, m=m, n=n, k=k) for m, n, k in options.shape
-    ]
     try:
-        problems = problems or chosen_problems(options.family, options.rows)
+        problems = chosen_problems(options)
     except ValueError as error:
         parser.error(str(error))
     require_hopper()
@@ -95,7 +82,7 @@ def measure(problem: Problem, method: Method) -> dict[str, float]:
     graphs = {}
     for config in configurations(FAMILIES[problem.family][0], grouped=False):
         k_major = (config.a_major, config.b_major) == ("k", "k")
-        if k_major and config.output == torch.bfloat16 and config.tile_m <= 4 * problem.m:
+        if k_major and config.output == torch.bfloat16 and config.tile_m <= max(64, 4 * problem.m):
             with forced(config), method.set():
                 graphs[config.name] = capture(calls, count)
     return take_turns(graphs, count, REPLAYS)

@@ -6,6 +6,7 @@ checked against float64 first. Prints a table, writes JSON (`--output`) and, whe
 there, plots beside it; `--plot` draws them from a JSON elsewhere.
 
     python benchmarks/gemm.py --pdl --output benchmarks/results/h200_gemm.json
+    python benchmarks/gemm.py --family dense --shape 16 5120 8192
     python benchmarks/gemm.py --plot benchmarks/results/h200_gemm.json
 """
 
@@ -21,7 +22,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from benchmarks.devices import require_hopper
 from benchmarks.gemm_comparison import plots, record
 from benchmarks.gemm_comparison.peer_cache import compile_peers_kernels
-from benchmarks.gemm_comparison.problems import PROBLEMS, chosen_problems
+from benchmarks.gemm_comparison.problems import PROBLEMS, add_options, chosen_problems
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -32,7 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.plot:
         return _plot(options.plot)
     try:
-        problems = chosen_problems(options.family, options.rows)
+        problems = chosen_problems(options)
     except ValueError as error:
         parser.error(str(error))
     require_hopper()
@@ -56,12 +57,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument(
-        "--family", choices=(*PROBLEMS, "all"), default="all", help="functions (default: all)"
-    )
-    parser.add_argument(
-        "--rows", type=int, nargs="*", help="only these values of m, a group's where there are any"
-    )
+    add_options(parser, (*PROBLEMS, "all"), "all")
     parser.add_argument(
         "--pdl",
         action="store_true",

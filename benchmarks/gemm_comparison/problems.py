@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import argparse
 import random
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 # (n, k) of DeepSeek-V3's weights that DeepGEMM publishes, and the rows of decode and prefill.
@@ -63,11 +64,36 @@ PROBLEMS = {
 }
 
 
-def chosen_problems(family: str, rows: Sequence[int] | None) -> list[Problem]:
-    """Return the problems of a family, or of all, that have one of these values of m.
+def add_options(parser: argparse.ArgumentParser, families: Iterable[str], default: str) -> None:
+    """Add the options that choose problems."""
+    parser.add_argument(
+        "--family", choices=families, default=default, help=f"functions (default: {default})"
+    )
+    parser.add_argument(
+        "--rows", type=int, nargs="*", help="only these values of m, a group's where there are any"
+    )
+    parser.add_argument(
+        "--shape",
+        type=int,
+        nargs=3,
+        action="append",
+        default=[],
+        metavar=("M", "N", "K"),
+        help="this one, of dense or bf16, and no published one; may be given again",
+    )
 
-    Raises: ValueError where none has.
+
+def chosen_problems(options: argparse.Namespace) -> list[Problem]:
+    """Return the shapes that are named, or the published ones of a family, or of all, that have one
+    of the named values of m.
+
+    Raises: ValueError where there is none.
     """
+    family, rows = options.family, options.rows
+    if options.shape:
+        if family not in {"dense", "bf16"}:
+            raise ValueError(f"--shape: expected --family dense or bf16, got {family}")
+        return [Problem(family=family, m=m, n=n, k=k) for m, n, k in options.shape]
     families = PROBLEMS if family == "all" else (family,)
     problems = [problem for name in families for problem in PROBLEMS[name]]
     there = sorted({problem.m for problem in problems})

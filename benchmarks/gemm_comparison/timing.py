@@ -17,8 +17,8 @@ L2_BYTES = 60 << 20
 ROTATED_BYTES = 20 * L2_BYTES
 REPLAYS = 24
 # A replay costs about 6 us beside its calls (the graph's launch, two events): in graphs as long as
-# this that is a hundredth.
-GRAPH_MICROSECONDS = 600
+# this that is a quarter of a hundredth.
+GRAPH_MICROSECONDS = 2400
 
 
 def input_sets(bytes_of_a_call: int) -> int:

@@ -55,3 +55,17 @@ def test_rows_that_no_problem_has_are_refused(
     with pytest.raises(SystemExit):
         gemm.main(["--family", "masked", "--rows", "65"])
     assert "--rows: expected some of 256, 512, 1024, got [65]" in capsys.readouterr().err
+
+
+def test_a_shape_that_is_named_stands_for_the_published_ones(
+    asked: list[tuple[Problem, Method]], capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """Chosen as its launches are; groups have more extents than three."""
+    record = tmp_path / "choice.json"
+    given = ["--shape", "64", "2112", "7168", "--launch", "early", "--output", str(record)]
+    assert choice.main(given) == 0
+    assert [problem for problem, _ in asked] == [Problem(family="dense", m=64, n=2112, k=7168)]
+    assert json.loads(record.read_text())["rows"][0]["chosen"] == "fp8_m64n64k3_bf16"
+    with pytest.raises(SystemExit):
+        gemm.main(["--shape", "64", "2112", "7168"])
+    assert "--shape: expected --family dense or bf16, got all" in capsys.readouterr().err

@@ -63,6 +63,13 @@ def test_every_configuration_agrees_for_a_small_problem(
         assert not wrong([of(config, m, n - 1, 136, device, with_c=True)])
 
 
+def test_every_configuration_agrees_for_few_rows(
+    config: Configuration, device: torch.device
+) -> None:
+    """Tiles have as many rows as there are: each number up to two tiles of 64."""
+    assert not wrong(of(config, m, 72, 136, device) for m in range(1, 129))
+
+
 def test_every_configuration_agrees_for_many_tiles(
     config: Configuration, device: torch.device
 ) -> None:

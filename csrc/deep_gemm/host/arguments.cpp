@@ -28,6 +28,7 @@ MapRequest operand_map(const TensorView& tensor, bool rows_dense, int tile_rows,
   request.group_stride = group_stride(tensor, dense);
   request.box_elements = rows_dense ? kMnBoxExtent : config.tile_k();
   request.box_lines = rows_dense ? config.tile_k() : tile_rows;
+  request.swizzled = true;
   request.l2_promotion = promotion;
   return request;
 }
@@ -64,6 +65,7 @@ MapRequest output_map(const TensorView& d, const KernelConfig& config, std::uint
   request.group_stride = group_stride(d, Dense::kColumns);
   request.box_elements = config.panel_columns();
   request.box_lines = std::min(kWgmmaRows, static_cast<int>(tile_rows));
+  request.swizzled = true;
   request.l2_promotion = CU_TENSOR_MAP_L2_PROMOTION_L2_256B;
   return request;
 }

@@ -149,8 +149,11 @@ bool suits(const KernelConfig& config, const Problem& problem) {
 }
 
 std::uint32_t tile_rows(const KernelConfig& config, const Problem& problem) {
-  const bool whole = problem.grouping != Grouping::kNone || problem.m > kDecodeRows || config.a_mn_major();
-  return static_cast<std::uint32_t>(whole ? config.tile_m : divide_up(problem.m, divide_up(problem.m, config.tile_m)));
+  if (problem.grouping != Grouping::kNone || problem.m > kDecodeRows || config.a_mn_major())
+    return static_cast<std::uint32_t>(config.tile_m);
+  const std::int64_t tiles = divide_up(problem.m, config.tile_m);
+  // A bulk copy of scale factors begins at a multiple of 16 bytes.
+  return static_cast<std::uint32_t>(tiles == 1 ? problem.m : divide_up(problem.m, 4 * tiles) * 4);
 }
 
 std::uint32_t steps_loaded_early(const KernelConfig& config, const Problem& problem) {

@@ -3,7 +3,8 @@
 namespace deep_gemm {
 namespace {
 
-CUtensorMapSwizzle swizzle_of(int bytes) {
+CUtensorMapSwizzle swizzle_of(const MapRequest& request) {
+  const int bytes = request.swizzled ? request.box_elements * request.element_bytes : 0;
   if (bytes == 128) return CU_TENSOR_MAP_SWIZZLE_128B;
   if (bytes == 64) return CU_TENSOR_MAP_SWIZZLE_64B;
   if (bytes == 32) return CU_TENSOR_MAP_SWIZZLE_32B;
@@ -22,8 +23,7 @@ CUresult encode(const Driver& driver, const MapRequest& request, TensorMap& map)
   const cuuint32_t element_strides[] = {1, 1, 1};
   return driver.tensor_map_encode_tiled(reinterpret_cast<CUtensorMap*>(&map), request.type, 3, request.data, extents,
                                         strides, box, element_strides, CU_TENSOR_MAP_INTERLEAVE_NONE,
-                                        swizzle_of(request.box_elements * request.element_bytes), request.l2_promotion,
-                                        CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE);
+                                        swizzle_of(request), request.l2_promotion, CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE);
 }
 
 // A power of two; 200 bytes each.

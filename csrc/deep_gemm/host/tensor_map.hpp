@@ -14,10 +14,11 @@ struct MapRequest {
   CUtensorMapDataType type;
   int element_bytes;
   std::int64_t extents[3];
-  std::int64_t line_stride;   // elements; times element_bytes a multiple of 16
-  std::int64_t group_stride;  // the same
-  int box_elements;           // times element_bytes is the swizzle's width, 32, 64 or 128 bytes; wider: no swizzle
-  int box_lines;              // of one group
+  std::int64_t line_stride;             // elements; times element_bytes a multiple of 16
+  std::int64_t group_stride;            // the same
+  int box_elements;                     // times element_bytes a multiple of 16
+  int box_lines;                        // of one group
+  bool swizzled;                        // as wide as a box's line, where that is 32, 64 or 128 bytes
   CUtensorMapL2promotion l2_promotion;  // what device memory is asked for at once
 
   bool operator==(const MapRequest&) const = default;
