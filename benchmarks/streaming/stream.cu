@@ -27,9 +27,9 @@ using deep_gemm::TensorMap;
 namespace ptx = deep_gemm::ptx;
 
 constexpr int kThreads = 256;
-constexpr std::size_t kRotatedBytes = 180u << 20;  // three times L2
+constexpr std::size_t kRotatedBytes = 1200u << 20;  // twenty times L2, as benchmarks/gemm_comparison does
 constexpr int kReplays = 15;
-constexpr std::size_t kCalls = 80;  // of a graph, at least: its launch costs several microseconds
+constexpr std::size_t kCalls = 400;  // of a graph, at least: its launch costs several microseconds
 
 enum class Launch { kUsual, kDependent, kEarly };
 
@@ -170,7 +170,7 @@ class Measured {
  public:
   Measured(int n, int k) : n_(n), k_(k) {
     const std::size_t bytes = std::size_t(n) * k + std::size_t(kRows) * k + std::size_t(2) * kRows * n;
-    const std::size_t sets = std::clamp<std::size_t>(kRotatedBytes / bytes + 1, 2, 40);
+    const std::size_t sets = std::clamp<std::size_t>(kRotatedBytes / bytes + 1, 2, 128);
     check(cudaStreamCreate(&stream_), "cudaStreamCreate");
     check(cudaFuncSetAttribute(stream<kRows, kColumns, kStages>, cudaFuncAttributeMaxDynamicSharedMemorySize, kBytes),
           "shared memory");

@@ -53,6 +53,7 @@ constexpr double kLastStoreCyclesPerByte = 0.15;  // few rows: of the output til
 constexpr std::uint32_t kPrefetchedBytes = 48 << 10;
 constexpr std::uint32_t kPrefetchedBytesLate = 32 << 10;
 constexpr std::uint32_t kLoadedBytes = 64 << 10;
+constexpr std::uint32_t kLoadedBytesOfTall = 32 << 10;  // beside more than 64 rows of A
 constexpr std::uint32_t kLoadedSteps = 8;
 constexpr std::uint32_t kLoadedStepsOfThree = 6;  // with k in three
 
@@ -158,8 +159,9 @@ std::uint32_t tile_rows(const KernelConfig& config, const Problem& problem) {
 
 std::uint32_t steps_loaded_early(const KernelConfig& config, const Problem& problem) {
   if (!problem.early_weights) return 0;
+  const std::uint32_t bytes = config.tile_m > kWgmmaRows ? kLoadedBytesOfTall : kLoadedBytes;
   return std::min({static_cast<std::uint32_t>(config.stages), config.split_k == 3 ? kLoadedStepsOfThree : kLoadedSteps,
-                   kLoadedBytes / static_cast<std::uint32_t>(config.blocks * config.b_stage_bytes())});
+                   bytes / static_cast<std::uint32_t>(config.blocks * config.b_stage_bytes())});
 }
 
 std::uint32_t steps_prefetched(const KernelConfig& config, const Problem& problem) {

@@ -113,6 +113,38 @@ def check_maps(given: dict[str, Any], config: _C.Config) -> None:
     assert given["scale_b"]["box"] == ([config["tile_n"], 1, 1] if by_rows else [0, 0, 0])
 
 
+@pytest.mark.parametrize(
+    ("config", "m", "rows"),
+    [
+        ("m64n64", 1, 1),
+        ("m64n64", 8, 8),
+        ("m64n64", 16, 16),
+        ("m64n64", 32, 32),
+        ("m64n64", 63, 63),
+        ("m64n64", 65, 36),
+        ("m64n64", 96, 48),
+        ("m64n64", 128, 64),
+        ("m64n64", 129, 64),
+        ("m128n64", 65, 65),
+        ("m128n64", 129, 128),
+    ],
+)
+def test_few_rows_are_loaded_and_stored_as_many_as_there_are(
+    run: Run, config: str, m: int, rows: int
+) -> None:
+    """Rows that are not there cost a bulk copy more than rows that are. Two tiles of 64 share them
+    out, the second from a multiple of 16 bytes of scale factors on; these are not swizzled, however
+    narrow.
+    """
+    given = run(f'_C.force_config("fp8_{config}_bf16")\ncall(m={m})').arguments[0]
+    scales = -(-rows // 4) * 4
+    assert given["tile_rows"] == given["a"]["box"][1] == rows
+    assert given["scale_a"]["box"][0] == scales
+    assert given["scale_a"]["swizzle"] == 0
+    assert given["d"]["box"][1] == min(rows, 64)
+    assert given["stage_bytes"] == (rows + 64) * 128 + scales * 4
+
+
 def test_the_strides_of_operands_say_the_kind(run: Run) -> None:
     """nn, tn and tt are nt of transposed views; either name takes either major-ness."""
     outcome = run(
