@@ -47,13 +47,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
+def compiled(nvcc: str, folder: Path) -> Path:
+    """Return the program, made in this folder."""
+    program = folder / "stream"
+    command = [nvcc, "-std=c++20", "-O3", "-gencode=arch=compute_90a,code=sm_90a"]
+    command += ["-Icsrc/deep_gemm", "benchmarks/streaming/stream.cu", "-o", str(program)]
+    subprocess.run(command, cwd=ROOT, check=True)
+    return program
+
+
 def measured(nvcc: str) -> list[Figures]:
     """Compile the kernel and return what it measures."""
     with tempfile.TemporaryDirectory() as folder:
-        program = Path(folder, "stream")
-        command = [nvcc, "-std=c++20", "-O3", "-gencode=arch=compute_90a,code=sm_90a"]
-        command += ["-Icsrc/deep_gemm", "benchmarks/streaming/stream.cu", "-o", str(program)]
-        subprocess.run(command, cwd=ROOT, check=True)
+        program = compiled(nvcc, Path(folder))
         answer = subprocess.run([str(program)], stdout=subprocess.PIPE, check=False, text=True)
     if answer.returncode:
         raise SystemExit("error: GPU: expected sm_90 with its driver; what CUDA said stands above")

@@ -29,6 +29,10 @@ namespace ptx = deep_gemm::ptx;
 constexpr int kThreads = 256;
 constexpr std::size_t kRotatedBytes = 1200u << 20;  // twenty times L2, as benchmarks/gemm_comparison does
 constexpr int kReplays = 15;
+// Of B that a block asks for before the last call has ended: as the kernels do where k is split, and with early
+// weights.
+constexpr unsigned kPrefetchedBytes = 32 << 10;
+constexpr unsigned kLoadedBytes = 64 << 10;
 constexpr std::size_t kCalls = 400;  // of a graph, at least: its launch costs several microseconds
 
 enum class Launch { kUsual, kDependent, kEarly };
@@ -231,8 +235,8 @@ class Measured {
   void launch(Arguments& each, Launch how) {
     constexpr std::uint32_t kBoxBytes = kColumns * kStepBytes;
     each.prefetched_a = how == Launch::kUsual ? 0 : each.steps;
-    each.prefetched_b = how == Launch::kDependent ? deep_gemm::kPrefetchedBytes / kBoxBytes : 0;
-    each.early = how == Launch::kEarly ? deep_gemm::kLoadedBytes / kBoxBytes : 0;
+    each.prefetched_b = how == Launch::kDependent ? kPrefetchedBytes / kBoxBytes : 0;
+    each.early = how == Launch::kEarly ? kLoadedBytes / kBoxBytes : 0;
     int blocks = 0;
     cudaDeviceGetAttribute(&blocks, cudaDevAttrMultiProcessorCount, 0);
     cudaLaunchConfig_t config{};

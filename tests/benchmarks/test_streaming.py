@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from benchmarks.streaming import fastest
+import os
+from pathlib import Path
+
+import pytest
+
+from benchmarks.streaming import ROOT, compiled, fastest
+from tools.toolchain import find_toolkit
 
 
 def test_each_time_is_the_lowest_of_all_tile_widths() -> None:
@@ -18,3 +24,11 @@ def test_each_time_is_the_lowest_of_all_tile_widths() -> None:
         {**shape, **dict(zip(times, (5.0, 4.0, 3.0), strict=True))},
         {**shape, "n": 64, **dict.fromkeys(times, 1.0)},
     ]
+
+
+def test_its_kernel_compiles(tmp_path: Path) -> None:
+    """It shares the kernels' headers."""
+    toolkit = find_toolkit(ROOT, os.environ, os.environ.get("DEEPGEMM_NVCC", ""))
+    if toolkit is None:
+        pytest.skip("needs nvcc 12.8 or later, found none")
+    assert compiled(str(toolkit.nvcc), tmp_path).is_file()
