@@ -1,7 +1,7 @@
 // D = C + (A * scale_a) @ (B * scale_b).T on one Hopper GPU, in FP8 with scale factors or in BF16 without; rows may be
 // grouped, each group with a B of its own. Read this page first.
 //
-// Roles of a block (one on each multiprocessor; persistent unless k is split):
+// Roles of a block (one or two on each multiprocessor; persistent unless k is split):
 //   consumers  the first one to three warp groups: 64 * waves rows of the output tile each
 //   producer   one thread of the last warp group: asks for the first of B, then bulk tensor copies of A, B and scale
 //              factors; finds grouped tiles. A thread of the next warp has L2 bring A
@@ -12,7 +12,7 @@
 //   board.barriers the same two events for posted tiles, where rows are grouped (tile_feed.cuh)
 //   parts_arrived  with a split of k, in the first block: the bytes of what the others send  waits: consumers
 //   named barriers 1 to 3: one consumer's threads around its panels of the output; 4: all consumers of a split before
-//   stages are written over; the cluster's barrier: before the second block sends, and until that has arrived
+//   stages are written over; the cluster's barrier: before the others send, and until that has arrived
 //
 // Steady state, k steps of 128 bytes for each output tile (FP8; BF16 only keeps one step's wgmmas in flight):
 // clang-format off

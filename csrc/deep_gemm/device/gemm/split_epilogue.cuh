@@ -11,8 +11,8 @@ namespace deep_gemm {
 
 // Bytes of the sums of one consumer.
 template <KernelConfig kConfig>
-__device__ __forceinline__ constexpr std::uint32_t sums_bytes() {
-  return static_cast<std::uint32_t>(sizeof(Sums<kConfig>)) * kWarpGroupThreads;
+__device__ __forceinline__ constexpr std::uint32_t consumer_sums_bytes() {
+  return static_cast<std::uint32_t>(kConfig.sums_bytes() / kConfig.consumers());
 }
 
 // One thread of the first block, before the others may send: what `parts_arrived` waits for.
@@ -27,7 +27,8 @@ __device__ __forceinline__ void expect_parts(SharedStorage<kConfig>& shared) {
 // x 4.
 template <KernelConfig kConfig, typename Visit>
 __device__ __forceinline__ void for_each_four(Sums<kConfig>& sums, std::uint8_t* buffer, int consumer, Visit visit) {
-  auto* place = reinterpret_cast<float4*>(buffer + consumer * sums_bytes<kConfig>()) + threadIdx.x % kWarpGroupThreads;
+  auto* place =
+      reinterpret_cast<float4*>(buffer + consumer * consumer_sums_bytes<kConfig>()) + threadIdx.x % kWarpGroupThreads;
 #pragma unroll
   for (auto& wave : sums)
 #pragma unroll
@@ -43,10 +44,10 @@ __device__ __forceinline__ void send_sums(Sums<kConfig>& sums, SharedStorage<kCo
   });
   ptx::fence_proxy_async();
   ptx::named_barrier_sync(1 + consumer, kWarpGroupThreads);
-  const std::uint32_t offset = consumer * sums_bytes<kConfig>();
+  const std::uint32_t offset = consumer * consumer_sums_bytes<kConfig>();
   if (threadIdx.x % kWarpGroupThreads == 0)
     ptx::copy_to_block(shared.epilogue + (part - 1) * kConfig.sums_bytes() + offset, shared.a[0] + offset,
-                       sums_bytes<kConfig>(), &shared.parts_arrived, 0);
+                       consumer_sums_bytes<kConfig>(), &shared.parts_arrived, 0);
   __syncwarp();
 }
 

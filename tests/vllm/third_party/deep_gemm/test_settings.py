@@ -115,6 +115,21 @@ for pdl, early in ((False, True), (True, False), (True, True)):
     ]
 
 
+def test_weights_that_are_read_early_choose_another_kernel(run: Run) -> None:
+    """Where another is faster then; a choice that is remembered is one of its own settings. Without
+    dependent launches nothing is early.
+    """
+    outcome = run(
+        """
+for pdl, early in ((True, False), (True, True), (True, False), (False, True)):
+    deep_gemm.set_pdl(pdl)
+    deep_gemm.set_early_weights(early)
+    call(m=64, n=2112, k=7168)
+"""
+    )
+    assert [launch[0] for launch in outcome.launches] == ["132", "99", "132", "132"]
+
+
 def test_as_much_of_b_is_loaded_early_as_stages_and_a_leave_room_for(run: Run) -> None:
     """64 KiB of a multiprocessor, 32 with tiles of more than 64 rows, eight k steps, six where k is
     split in three, or all stages, whichever is least; for any rows, not for groups.
