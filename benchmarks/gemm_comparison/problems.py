@@ -93,6 +93,10 @@ def chosen_problems(options: argparse.Namespace) -> list[Problem]:
     if options.shape:
         if family not in {"dense", "bf16"}:
             raise ValueError(f"--shape: expected --family dense or bf16, got {family}")
+        if rows is not None:
+            raise ValueError(f"--rows: expected none beside --shape, got {rows}")
+        if min(map(min, options.shape)) < 1:
+            raise ValueError(f"--shape: expected three numbers above 0, got {options.shape}")
         return [Problem(family=family, m=m, n=n, k=k) for m, n, k in options.shape]
     families = PROBLEMS if family == "all" else (family,)
     problems = [problem for name in families for problem in PROBLEMS[name]]

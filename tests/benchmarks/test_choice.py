@@ -66,6 +66,11 @@ def test_a_shape_that_is_named_stands_for_the_published_ones(
     assert choice.main(given) == 0
     assert [problem for problem, _ in asked] == [Problem(family="dense", m=64, n=2112, k=7168)]
     assert json.loads(record.read_text())["rows"][0]["chosen"] == "fp8_m64n64k3_bf16"
-    with pytest.raises(SystemExit):
-        gemm.main(["--shape", "64", "2112", "7168"])
-    assert "--shape: expected --family dense or bf16, got all" in capsys.readouterr().err
+    for more, said in (
+        (["--family", "all"], "--shape: expected --family dense or bf16, got all"),
+        (["--family", "dense", "--rows", "64"], "--rows: expected none beside --shape, got [64]"),
+        (["--family", "bf16", "--shape", "0", "8", "8"], "--shape: expected three numbers above 0"),
+    ):
+        with pytest.raises(SystemExit):
+            gemm.main(["--shape", "64", "2112", "7168", *more])
+        assert said in capsys.readouterr().err

@@ -48,10 +48,9 @@ constexpr double kNarrowStoreCycles = 6500;  // of a tile of two waves whose pan
 constexpr double kEarlyShare = 1.5;          // few rows: of the time that memory takes for what is loaded early
 constexpr double kLastStoreCyclesPerByte = 0.15;  // few rows: of the output tile, while nothing is loaded any more
 
-// About as much of B as memory brings until A may be read; more would stand in A's way. Where k is split or two blocks
-// share a multiprocessor they begin nearer to that moment (docs/kernels.md).
+// About as much of B as memory brings until A may be read; more would stand in A's way (docs/kernels.md).
 constexpr std::uint32_t kPrefetchedBytes = 48 << 10;
-constexpr std::uint32_t kPrefetchedBytesLate = 32 << 10;
+constexpr std::uint32_t kPrefetchedBytesShared = 32 << 10;  // where k is split or two blocks share a multiprocessor
 constexpr std::uint32_t kLoadedBytes = 64 << 10;
 constexpr std::uint32_t kLoadedBytesOfTall = 32 << 10;  // beside more than 64 rows of A
 constexpr std::uint32_t kLoadedSteps = 8;
@@ -166,8 +165,8 @@ std::uint32_t steps_loaded_early(const KernelConfig& config, const Problem& prob
 
 std::uint32_t steps_prefetched(const KernelConfig& config, const Problem& problem) {
   if (problem.m > kDecodeRows) return 0;
-  const bool late = config.split_k > 1 || config.blocks > 1;
-  return (late ? kPrefetchedBytesLate : kPrefetchedBytes) / static_cast<std::uint32_t>(config.b_stage_bytes());
+  const bool shared = config.split_k > 1 || config.blocks > 1;
+  return (shared ? kPrefetchedBytesShared : kPrefetchedBytes) / static_cast<std::uint32_t>(config.b_stage_bytes());
 }
 
 Estimate estimate(const KernelConfig& config, const Problem& problem, int multiprocessors) {

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 import torch
 from torch import nn
@@ -10,6 +12,7 @@ from vllm.model_executor.layers import fp8_linear
 from vllm.model_executor.layers.fp8_linear import Fp8BlockLinear
 from vllm.model_executor.warmup import deep_gemm_warmup as warmup
 from vllm.model_executor.warmup.deep_gemm_warmup import Problem, deep_gemm_warmup, plan_warmup
+from vllm.third_party.deep_gemm import _C
 from vllm.utils.deep_gemm import support
 
 
@@ -48,6 +51,27 @@ def test_a_kernel_is_loaded_once_for_all_layers_that_choose_it(model: nn.Module)
         128,
         160,
     ]
+
+
+def test_kernels_are_those_of_the_settings_that_calls_will_have(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Weights that are read early choose other kernels, where launches are dependent."""
+    monkeypatch.setattr(fp8_linear, "is_deep_gemm_supported", lambda: True)
+    monkeypatch.setattr(warmup, "support", lambda: SimpleNamespace(supported=True))
+    monkeypatch.setattr(torch.cuda, "current_device", lambda: 0)
+    monkeypatch.setattr(_C, "get_num_sms", lambda device: 132)
+    model = nn.Sequential(Fp8BlockLinear(torch.zeros(3072, 1536)))
+
+    def planned(*, pdl: bool, early: bool) -> set[str]:
+        monkeypatch.setattr(_C, "get_pdl", lambda: pdl)
+        monkeypatch.setattr(_C, "get_early_weights", lambda: early)
+        plan = plan_warmup(model, 64, "relax")
+        return {each.kernel for each in plan if isinstance(each, Problem)}
+
+    usual = planned(pdl=True, early=False)
+    assert usual == planned(pdl=False, early=True) != set()
+    assert usual.isdisjoint(planned(pdl=True, early=True))
 
 
 def test_each_planned_problem_is_launched_and_reported(

@@ -107,8 +107,8 @@ static void log_arguments(FILE* log, const struct Arguments* given) {
             names[i], map->address, map->extents[0], map->extents[1], map->extents[2], map->strides[0], map->strides[1],
             map->box[0], map->box[1], map->box[2], map->type, map->swizzle, map->promotion);
   }
-  fprintf(log, "\"c\": %llu, \"output\": %llu, \"m\": %u, \"n\": %u, \"k_steps\": %u, \"tile_rows\": %u, \"stage_bytes\": %u, \"part_steps\": %u, "
-          "\"unaligned\": %u, ",
+  fprintf(log, "\"c\": %llu, \"output\": %llu, \"m\": %u, \"n\": %u, \"k_steps\": %u, "
+          "\"tile_rows\": %u, \"stage_bytes\": %u, \"part_steps\": %u, \"unaligned\": %u, ",
           (unsigned long long)given->c, (unsigned long long)given->output, given->m, given->n, given->k_steps,
           given->tile_rows, given->stage_bytes, given->part_steps, given->store_rows_unaligned);
   fprintf(log, "\"prefetched_a\": %u, \"early_b\": %u, \"prefetched_b\": %u, ", given->prefetched_a, given->early_b,
