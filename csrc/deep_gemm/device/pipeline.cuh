@@ -13,11 +13,17 @@ struct PipelineBarriers {
   std::uint64_t tile_arrived[kStages];
   std::uint64_t tile_released[kStages];
 
-  __device__ void init(std::uint32_t arrivals, std::uint32_t releases) {
-    for (int stage = 0; stage < kStages; ++stage) {
-      ptx::mbarrier_init(&tile_arrived[stage], arrivals);
-      ptx::mbarrier_init(&tile_released[stage], releases);
-    }
+  // Of some stages; one thread arrives at each.
+  template <int kFirst, int kLast>
+  __device__ void init_arrived() {
+#pragma unroll
+    for (int stage = kFirst; stage < kLast; ++stage) ptx::mbarrier_init(&tile_arrived[stage], 1);
+    ptx::fence_mbarrier_init();
+  }
+
+  __device__ void init_released(std::uint32_t releases) {
+#pragma unroll
+    for (std::uint64_t& barrier : tile_released) ptx::mbarrier_init(&barrier, releases);
     ptx::fence_mbarrier_init();
   }
 };

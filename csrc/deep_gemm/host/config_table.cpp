@@ -47,14 +47,16 @@ constexpr double kSplitRowsShare = 0.84;     // of the time that memory takes fo
 constexpr double kNarrowStoreCycles = 6500;  // of a tile of two waves whose panels are not 128 bytes wide
 constexpr double kEarlyShare = 1.5;          // few rows: of the time that memory takes for what is loaded early
 constexpr double kLastStoreCyclesPerByte = 0.15;  // few rows: of the output tile, while nothing is loaded any more
+constexpr double kSharedStreamShare = 1.025;      // few rows: of loading where tiles of other rows load the same B
+constexpr double kTallTileCycles = 450;           // few rows: of a tile of more than 64
 
 // About as much of B as memory brings until A may be read; more would stand in A's way (docs/kernels.md).
 constexpr std::uint32_t kPrefetchedBytes = 48 << 10;
 constexpr std::uint32_t kPrefetchedBytesShared = 32 << 10;  // where k is split or two blocks share a multiprocessor
 constexpr std::uint32_t kLoadedBytes = 64 << 10;
+constexpr std::uint32_t kLoadedBytesOfFew = 96 << 10;   // where up to 64 rows are all
 constexpr std::uint32_t kLoadedBytesOfTall = 32 << 10;  // beside more than 64 rows of A
-constexpr std::uint32_t kLoadedSteps = 8;
-constexpr std::uint32_t kLoadedStepsOfThree = 6;  // with k in three
+constexpr int kLoadedStepsOfThree = 6;  // with k in three
 
 constexpr const char* kKindNames[] = {"fp8",     "fp8_grouped",     "fp8_row_scales", "bf16_nt", "bf16_nt_grouped",
                                       "bf16_nn", "bf16_nn_grouped", "bf16_tn",        "bf16_tt"};
@@ -126,15 +128,18 @@ double split_cycles(const KernelConfig& config, const Problem& problem, std::int
 
 // What weights that are loaded early, and not only asked for, save.
 double early_cycles(const KernelConfig& config, const Problem& problem, double blocks) {
-  const double steps = static_cast<double>(steps_loaded_early(config, problem)) - steps_prefetched(config, problem);
-  return problem.early_weights
-             ? kEarlyShare * std::max(steps, 0.0) * config.b_stage_bytes() * blocks / kMemoryBytesPerCycle
-             : 0;
+  if (!problem.early_weights) return 0;
+  const std::uint32_t step_bytes = config.b_stage_bytes();
+  const double loaded = std::min(steps_loaded_early(config, problem) * step_bytes, kLoadedBytes);
+  const double saved = std::max(loaded - steps_prefetched(config, problem) * step_bytes, 0.0);
+  return kEarlyShare * saved * blocks / kMemoryBytesPerCycle;
 }
 
 double load_cycles(const KernelConfig& config, const Problem& problem, std::int64_t rows, double streams) {
-  const double shared =
-      static_cast<double>(tile_rows(config, problem) * kStepBytes + config.b_stage_bytes()) / kL2BytesPerCycle;
+  const bool again = problem.grouping == Grouping::kNone && rows <= kDecodeRows && rows > config.tile_m;
+  const double shared = (again ? kSharedStreamShare : 1) *
+                        static_cast<double>(tile_rows(config, problem) * kStepBytes + config.b_stage_bytes()) /
+                        kL2BytesPerCycle;
   // Few rows: B is read once, from device memory, at what each busy multiprocessor gets of that.
   const double memory = rows > kDecodeRows ? 0 : config.b_stage_bytes() * streams / kMemoryBytesPerCycle;
   return config.blocks * std::max(shared, memory);
@@ -158,9 +163,11 @@ std::uint32_t tile_rows(const KernelConfig& config, const Problem& problem) {
 
 std::uint32_t steps_loaded_early(const KernelConfig& config, const Problem& problem) {
   if (!problem.early_weights) return 0;
-  const std::uint32_t bytes = config.tile_m > kWgmmaRows ? kLoadedBytesOfTall : kLoadedBytes;
-  return std::min({static_cast<std::uint32_t>(config.stages), config.split_k == 3 ? kLoadedStepsOfThree : kLoadedSteps,
-                   bytes / static_cast<std::uint32_t>(config.blocks * config.b_stage_bytes())});
+  const bool few = problem.m <= kWgmmaRows && config.blocks == 1;
+  const std::uint32_t bytes = config.tile_m > kWgmmaRows ? kLoadedBytesOfTall : few ? kLoadedBytesOfFew : kLoadedBytes;
+  const int most = std::min(config.stages, config.split_k == 3 ? kLoadedStepsOfThree : kMostEarlySteps);
+  return std::min(static_cast<std::uint32_t>(most),
+                  bytes / static_cast<std::uint32_t>(config.blocks * config.b_stage_bytes()));
 }
 
 std::uint32_t steps_prefetched(const KernelConfig& config, const Problem& problem) {
@@ -195,7 +202,8 @@ Estimate estimate(const KernelConfig& config, const Problem& problem, int multip
   result.cycles = std::max(static_cast<double>(result.waves) * tile, result.memory_cycles) + kLaunchCycles +
                   split_cycles(config, problem, result.waves, tiles_m);
   if (dense && problem.m <= kDecodeRows)
-    result.cycles += kLastStoreCyclesPerByte * tile_bytes - early_cycles(config, problem, blocks);
+    result.cycles += kLastStoreCyclesPerByte * tile_bytes + (config.tile_m > kWgmmaRows ? kTallTileCycles : 0) -
+                     early_cycles(config, problem, blocks);
   return result;
 }
 

@@ -17,6 +17,9 @@ inline constexpr int kStepBytes = 128;
 inline constexpr int kWgmmaRows = 64;
 inline constexpr int kWarpGroupThreads = 128;
 
+// k steps of B that a block loads before the stream's last kernel has ended.
+inline constexpr int kMostEarlySteps = 8;
+
 // Columns of one bulk copy of an operand whose rows or columns are dense in memory (MN-major): a 128-byte swizzle row.
 inline constexpr int kMnBoxExtent = 64;
 

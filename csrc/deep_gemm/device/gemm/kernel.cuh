@@ -92,16 +92,28 @@ __device__ __forceinline__ void consume(const GemmArguments& arguments, SharedSt
   if (threadIdx.x % kWarpGroupThreads == 0) ptx::wait_stores_read();
 }
 
+// The ring's barriers, which two threads set up: each takes ten cycles. Where B is loaded early its thread sets up the
+// first.
 template <KernelConfig kConfig>
-__device__ __forceinline__ void set_up_barriers(SharedStorage<kConfig>& shared, BlockPlace<kConfig> block) {
-  shared.barriers.init(1, kConfig.consumers() * 4);
+__device__ __forceinline__ void set_up_arrived(const GemmArguments& arguments, SharedStorage<kConfig>& shared) {
+  if (arguments.early_b == 0) shared.barriers.template init_arrived<0, early_stages<kConfig>()>();
+  shared.barriers.template init_arrived<early_stages<kConfig>(), kConfig.stages>();
+}
+
+template <KernelConfig kConfig>
+__device__ __forceinline__ void set_up_released(SharedStorage<kConfig>& shared, BlockPlace<kConfig> block) {
+  constexpr std::uint32_t kReleases = kConfig.consumers() * 4;
+  shared.barriers.init_released(kReleases);
+  if constexpr (kConfig.grouped()) {
+    shared.board.barriers.template init_arrived<0, kPostedTiles>();
+    shared.board.barriers.init_released(kReleases);
+  }
   if constexpr (kConfig.split_k > 1) {
     if (block.part == 0) expect_parts<kConfig>(shared);
   }
-  if constexpr (kConfig.grouped()) shared.board.barriers.init(1, kConfig.consumers() * 4);
 }
 
-// The producer's thread, before the block has met: asks for B's first k steps. To load them it needs barriers.
+// The producer's thread, before the block has met: asks for B's first k steps.
 template <KernelConfig kConfig>
 __device__ __forceinline__ void ask_for_b(const GemmArguments& arguments, SharedStorage<kConfig>& shared,
                                           BlockPlace<kConfig> block) {
@@ -109,7 +121,7 @@ __device__ __forceinline__ void ask_for_b(const GemmArguments& arguments, Shared
   const Tile tile = DenseTileWalk<kConfig>(arguments).first_tile();
   prefetch_b<kConfig>(arguments, tile, steps);
   if (arguments.early_b != 0) {
-    set_up_barriers<kConfig>(shared, block);
+    shared.barriers.template init_arrived<0, early_stages<kConfig>()>();
     load_b_early<kConfig>(arguments, shared, tile, steps);
   }
 }
@@ -123,12 +135,14 @@ __device__ __forceinline__ void prepare(const GemmArguments& arguments, SharedSt
   constexpr std::uint32_t kProducerWarp = kConfig.consumers() * 4;
   const std::uint32_t warp = threadIdx.x / 32;
   if (threadIdx.x == 0) {
-    if (arguments.early_b == 0) set_up_barriers<kConfig>(shared, block);
+    set_up_released<kConfig>(shared, block);
   } else if (threadIdx.x == 32) {
-    ptx::prefetch_tensor_map(&arguments.a);
     ptx::prefetch_tensor_map(&arguments.b);
+    ptx::prefetch_tensor_map(&arguments.a);
     ptx::prefetch_tensor_map(&arguments.d);
     if constexpr (kConfig.fp8()) ptx::prefetch_tensor_map(&arguments.scale_a);
+  } else if (threadIdx.x == 64) {
+    set_up_arrived<kConfig>(arguments, shared);
   }
   if constexpr (!kConfig.grouped()) {
     if (warp == kProducerWarp && ptx::elect_one()) ask_for_b<kConfig>(arguments, shared, block);

@@ -96,7 +96,13 @@ __device__ __forceinline__ void prefetch_b(const GemmArguments& arguments, const
 // k steps of B that are loaded before the stream's last kernel has ended.
 template <KernelConfig kConfig>
 __device__ __forceinline__ std::uint32_t early_steps(const GemmArguments& arguments, StepRange steps) {
-  return min(min(steps.last - steps.first, static_cast<std::uint32_t>(kConfig.stages)), arguments.early_b);
+  return min(steps.last - steps.first, arguments.early_b);
+}
+
+// Stages that may be loaded then.
+template <KernelConfig kConfig>
+__device__ __forceinline__ constexpr int early_stages() {
+  return kConfig.stages < kMostEarlySteps ? kConfig.stages : kMostEarlySteps;
 }
 
 // Loads them instead, before the stream's last kernel has ended.
