@@ -36,8 +36,9 @@ unsigned blocks_of(const KernelConfig& config, const Problem& problem, const Til
 
 // Blocks that each start when a multiprocessor is done with the last kernel drift apart, and what neighbours share
 // seems to come from device memory twice; with few rows, when reading is all there is, that shows (docs/kernels.md).
-bool starts_in_pairs(const Problem& problem, unsigned blocks) {
-  return blocks % 2 == 0 && problem.m <= kDecodeRows && problem.grouping == Grouping::kNone;
+bool starts_in_pairs(const KernelConfig& config, const Problem& problem, unsigned blocks) {
+  const bool reads_again = problem.m > config.tile_m && problem.m <= kDecodeRows;
+  return blocks % 2 == 0 && reads_again && problem.grouping == Grouping::kNone;
 }
 
 Plan plan_with(std::size_t index, const Problem& problem, int multiprocessors) {
@@ -45,7 +46,8 @@ Plan plan_with(std::size_t index, const Problem& problem, int multiprocessors) {
   const KernelConfig& config = config_at(index).config;
   const TileSchedule schedule = schedule_of(config, problem);
   const unsigned blocks = blocks_of(config, problem, schedule, multiprocessors);
-  return {index, blocks, static_cast<unsigned>(config.shared_bytes()), starts_in_pairs(problem, blocks), schedule};
+  return {index, blocks, static_cast<unsigned>(config.shared_bytes()), starts_in_pairs(config, problem, blocks),
+          schedule};
 }
 
 bool launch(const Driver& driver, CUfunction function, const KernelConfig& config, const Plan& plan, void* stream,
