@@ -99,7 +99,7 @@ std::uint32_t stage_bytes(const KernelConfig& config, int tile_rows) {
 }
 
 // k steps of each block but the first of those that split k: while that multiplies what it has more, the others' sums
-// are sent to it. A BF16 step takes less time, sums of 32 columns do, too.
+// are sent to it. A BF16 step takes less time, and 32 columns are fewer sums.
 std::uint32_t part_steps(const KernelConfig& config, std::uint32_t k_steps) {
   const std::uint32_t head_start = config.fp8() && config.tile_n < 64 ? 4 : 6;
   if (config.split_k == 1 || k_steps < head_start) return 0;

@@ -89,6 +89,8 @@ def test_k_is_split_where_no_other_block_reads_the_same_columns() -> None:
         (64, 2112, 7168, "fp8", False, "m64n32k2"),
         (64, 2112, 7168, "fp8", True, "m64n64k3"),
         (128, 2112, 7168, "fp8", True, "m64n64k2"),
+        (128, 4096, 7168, "fp8", False, "m128n64k2"),
+        (128, 7168, 16384, "fp8", True, "m128n64"),
         (64, 32768, 512, "fp8", False, "m64n64x2"),
         (128, 32768, 512, "fp8", False, "m64n128x2"),
         (64, 24576, 1536, "fp8", False, "m64n64"),
@@ -109,12 +111,14 @@ def test_the_choice_is_the_measured_one(
 
 
 def test_row_tiles_of_a_dense_product_share_what_they_read_of_b() -> None:
-    """Two of 64 rows load for as long as one of 128; of groups each tile counts for itself."""
+    """Two of 64 rows load for little longer than one of 128; of groups each tile counts for
+    itself.
+    """
     loads = {}
     for kind, rows, steering in (("fp8", 128, ()), ("fp8_grouped", 4096, (1, 128))):
         _, found = _C.explain(rows, 24576, 1536, 2, 132, kind, *steering)
         loads[kind] = {row["name"].removeprefix(kind): row["load_cycles"] for row in found}
-    assert loads["fp8"]["_m64n128_bf16"] == loads["fp8"]["_m128n64_bf16"]
+    assert 1 < loads["fp8"]["_m64n128_bf16"] / loads["fp8"]["_m128n64_bf16"] < 1.05
     assert loads["fp8_grouped"]["_m64n128_bf16"] == loads["fp8_grouped"]["_m128n128_bf16"]
 
 

@@ -80,19 +80,23 @@ for config in _C.configs():
         check_maps(given, config)
 
 
-@pytest.mark.parametrize(("k", "steps"), [(128, 0), (512, 0), (768, 1), (7168, 26)])
+@pytest.mark.parametrize(
+    ("k", "steps"), [(128, [0, 0]), (512, [0, 0]), (768, [0, 1]), (7168, [25, 26])]
+)
 def test_the_first_of_the_blocks_that_split_k_has_a_head_start(
-    run: Run, k: int, steps: int
+    run: Run, k: int, steps: list[int]
 ) -> None:
-    """Four k steps more than the second, or five; all of them where there are no more."""
+    """Six k steps more than the second, with 32 columns four, or one more; all of them where there
+    are no more.
+    """
     outcome = run(
         f"""
-for name in ("fp8_m64n64k2_bf16", "fp8_m64n64_bf16"):
+for name in ("fp8_m64n64k2_bf16", "fp8_m64n32k2_bf16", "fp8_m64n64_bf16"):
     _C.force_config(name)
     call(k={k})
 """
     )
-    assert [given["part_steps"] for given in outcome.arguments] == [steps, 0]
+    assert [given["part_steps"] for given in outcome.arguments] == [*steps, 0]
 
 
 def check_maps(given: dict[str, Any], config: _C.Config) -> None:

@@ -46,13 +46,15 @@ for pdl in (None, False, True):
 
 
 def test_blocks_of_few_rows_start_in_pairs_where_launches_are_dependent(run: Run) -> None:
-    """An odd number of blocks, more rows, groups, or an ordinary launch: each block by itself."""
+    """Where two read the same of B. An odd number of blocks, one row of tiles, more rows, groups,
+    or an ordinary launch: each block by itself.
+    """
     outcome = run(
         """
 deep_gemm._C.force_config("fp8_m64n64_bf16")
 for pdl in (False, True):
     deep_gemm.set_pdl(pdl)
-    for m, n in ((128, 4096), (64, 64), (129, 4096)):
+    for m, n in ((128, 4096), (64, 4096), (64, 64), (129, 4096)):
         call(m=m, n=n)
 deep_gemm._C.force_config("fp8_m64n32k2_bf16")
 call(m=64, n=2112)
@@ -61,7 +63,7 @@ call_contiguous(m=128)
 """
     )
     alone, pair = [f"{DEPENDENT}:1"], [f"{CLUSTER_DIMENSION}:2", f"{DEPENDENT}:1"]
-    expected = [[], [], [], pair, alone, alone, pair, alone]
+    expected = [[], [], [], [], pair, alone, alone, alone, pair, alone]
     assert [launch[4:] for launch in outcome.launches] == expected
 
 
@@ -131,8 +133,8 @@ for pdl, early in ((True, False), (True, True), (True, False), (False, True)):
 
 
 def test_as_much_of_b_is_loaded_early_as_stages_and_a_leave_room_for(run: Run) -> None:
-    """64 KiB of a multiprocessor, 32 with tiles of more than 64 rows, eight k steps, six where k is
-    split in three, or all stages, whichever is least; for any rows, not for groups.
+    """64 KiB of a multiprocessor, 96 of up to 64 rows, 32 with tiles of more than 64, eight k steps,
+    six where k is split in three, or all stages, whichever is least; for any rows, not for groups.
     """
     outcome = run(
         """
@@ -140,11 +142,16 @@ deep_gemm.set_early_weights(True)
 for name in ("m64n32k2", "m64n64", "m64n128", "m256n128", "m64n64k3", "m64n64x2", "m64n128x2"):
     deep_gemm._C.force_config(f"fp8_{name}_bf16")
     call(m=4096)
+for m in (64, 65):
+    for name in ("m64n64", "m64n128", "m64n112k2", "m64n128x2"):
+        deep_gemm._C.force_config(f"fp8_{name}_bf16")
+        call(m=m)
 deep_gemm._C.force_config(None)
 call_contiguous()
 """
     )
-    assert [given["early_b"] for given in outcome.arguments] == [8, 8, 4, 2, 6, 4, 2, 0]
+    many, few, more = [8, 8, 4, 2, 6, 4, 2], [8, 6, 6, 2], [8, 4, 4, 2]
+    assert [given["early_b"] for given in outcome.arguments] == [*many, *few, *more, 0]
 
 
 def test_what_a_call_copies_or_a_backward_pass_makes_is_no_weight(run: Run) -> None:
