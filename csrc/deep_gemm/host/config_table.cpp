@@ -136,8 +136,7 @@ double early_cycles(const KernelConfig& config, const Problem& problem, double b
 }
 
 double load_cycles(const KernelConfig& config, const Problem& problem, std::int64_t rows, double streams) {
-  const bool again =
-      config.fp8() && problem.grouping == Grouping::kNone && rows <= kDecodeRows && rows > config.tile_m;
+  const bool again = config.fp8() && problem.grouping == Grouping::kNone && rows <= kDecodeRows && rows > config.tile_m;
   const double shared = (again ? kSharedStreamShare : 1) *
                         static_cast<double>(tile_rows(config, problem) * kStepBytes + config.b_stage_bytes()) /
                         kL2BytesPerCycle;

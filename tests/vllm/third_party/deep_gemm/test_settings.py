@@ -133,8 +133,9 @@ for pdl, early in ((True, False), (True, True), (True, False), (False, True)):
 
 
 def test_as_much_of_b_is_loaded_early_as_stages_and_a_leave_room_for(run: Run) -> None:
-    """64 KiB of a multiprocessor, 96 of up to 64 rows, 32 with tiles of more than 64, eight k steps,
-    six where k is split in three, or all stages, whichever is least; for any rows, not for groups.
+    """64 KiB of a multiprocessor, 96 of up to 64 rows, 32 with tiles of more than 64; eight k
+    steps, six where k is split in three; all stages: whichever is least. For any rows, not for
+    groups.
     """
     outcome = run(
         """
