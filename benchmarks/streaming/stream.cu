@@ -109,7 +109,10 @@ __global__ void __launch_bounds__(kThreads, 1) stream(const __grid_constant__ Ar
   const std::uint64_t boxes = arguments.boxes;
   const std::uint32_t first = boxes * blockIdx.x / gridDim.x;
   const std::uint32_t last = boxes * (blockIdx.x + 1) / gridDim.x;
-  if (threadIdx.x == 0) shared.barriers.init(1, 4);
+  if (threadIdx.x == 0) {
+    shared.barriers.template init_arrived<0, kStages>();
+    shared.barriers.init_released(4);
+  }
   __syncthreads();
   deep_gemm::PipelinePlace<kStages> place(shared.barriers);
   if (threadIdx.x / 32 == 4 && ptx::elect_one()) {
