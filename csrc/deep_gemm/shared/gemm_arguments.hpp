@@ -49,7 +49,7 @@ struct GemmArguments {
   std::uint32_t part_steps;   // with a split of k: of each block but the first of a cluster, which has the rest
   // Before the stream's last kernel has ended (dense; 0: nothing):
   std::uint32_t prefetched_a;  // k steps of tiles of rows of A that all blocks together bring into L2
-  std::uint32_t early_b;       // k steps of B that each block loads, at most its stages
+  std::uint32_t early_b;       // k steps of B that each block loads, no more than stages or kMostEarlySteps
   std::uint32_t prefetched_b;  // k steps of B that each block brings into L2, where it loads none
   std::uint32_t m;             // masked: of one group
   std::uint32_t n;

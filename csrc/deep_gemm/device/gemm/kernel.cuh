@@ -92,8 +92,8 @@ __device__ __forceinline__ void consume(const GemmArguments& arguments, SharedSt
   if (threadIdx.x % kWarpGroupThreads == 0) ptx::wait_stores_read();
 }
 
-// The ring's barriers, which two threads set up: each takes ten cycles. Where B is loaded early its thread sets up the
-// first.
+// The ring's barriers, which two threads set up: each takes ten cycles. Where B is loaded early, the thread that does
+// so sets up those of the first stages.
 template <KernelConfig kConfig>
 __device__ __forceinline__ void set_up_arrived(const GemmArguments& arguments, SharedStorage<kConfig>& shared) {
   if (arguments.early_b == 0) shared.barriers.template init_arrived<0, early_stages<kConfig>()>();

@@ -99,7 +99,7 @@ __device__ __forceinline__ std::uint32_t early_steps(const GemmArguments& argume
   return min(steps.last - steps.first, arguments.early_b);
 }
 
-// Stages that may be loaded then.
+// Stages that may be loaded so.
 template <KernelConfig kConfig>
 __device__ __forceinline__ constexpr int early_stages() {
   return kConfig.stages < kMostEarlySteps ? kConfig.stages : kMostEarlySteps;
