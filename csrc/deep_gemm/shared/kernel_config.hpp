@@ -17,7 +17,7 @@ inline constexpr int kStepBytes = 128;
 inline constexpr int kWgmmaRows = 64;
 inline constexpr int kWarpGroupThreads = 128;
 
-// k steps of B that a block loads before the stream's last kernel has ended.
+// k steps of B that a block loads before the stream's last kernel has ended, at most.
 inline constexpr int kMostEarlySteps = 8;
 
 // Columns of one bulk copy of an operand whose rows or columns are dense in memory (MN-major): a 128-byte swizzle row.
@@ -87,6 +87,11 @@ struct KernelConfig {
   // f32 registers of a consumer's thread: the sums, and with FP8 the products that wait for their scale factors.
   DEEP_GEMM_HOST_DEVICE constexpr int accumulator_registers() const {
     return (waves() + (fp8() ? runs_ahead() ? 2 : 1 : 0)) * tile_n / 2;
+  }
+
+  // The first stages, whose B a block may load before the stream's last kernel has ended.
+  DEEP_GEMM_HOST_DEVICE constexpr int early_stages() const {
+    return stages < kMostEarlySteps ? stages : kMostEarlySteps;
   }
 
   DEEP_GEMM_HOST_DEVICE constexpr int a_stage_bytes() const { return tile_m * kStepBytes; }

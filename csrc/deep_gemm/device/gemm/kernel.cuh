@@ -96,8 +96,8 @@ __device__ __forceinline__ void consume(const GemmArguments& arguments, SharedSt
 // so sets up those of the first stages.
 template <KernelConfig kConfig>
 __device__ __forceinline__ void set_up_arrived(const GemmArguments& arguments, SharedStorage<kConfig>& shared) {
-  if (arguments.early_b == 0) shared.barriers.template init_arrived<0, early_stages<kConfig>()>();
-  shared.barriers.template init_arrived<early_stages<kConfig>(), kConfig.stages>();
+  if (arguments.early_b == 0) shared.barriers.template init_arrived<0, kConfig.early_stages()>();
+  shared.barriers.template init_arrived<kConfig.early_stages(), kConfig.stages>();
 }
 
 template <KernelConfig kConfig>
@@ -121,7 +121,7 @@ __device__ __forceinline__ void ask_for_b(const GemmArguments& arguments, Shared
   const Tile tile = DenseTileWalk<kConfig>(arguments).first_tile();
   prefetch_b<kConfig>(arguments, tile, steps);
   if (arguments.early_b != 0) {
-    shared.barriers.template init_arrived<0, early_stages<kConfig>()>();
+    shared.barriers.template init_arrived<0, kConfig.early_stages()>();
     load_b_early<kConfig>(arguments, shared, tile, steps);
   }
 }

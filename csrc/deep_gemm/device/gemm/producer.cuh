@@ -99,12 +99,6 @@ __device__ __forceinline__ std::uint32_t early_steps(const GemmArguments& argume
   return min(steps.last - steps.first, arguments.early_b);
 }
 
-// Stages that may be loaded so.
-template <KernelConfig kConfig>
-__device__ __forceinline__ constexpr int early_stages() {
-  return kConfig.stages < kMostEarlySteps ? kConfig.stages : kMostEarlySteps;
-}
-
 // Loads them instead, before the stream's last kernel has ended.
 template <KernelConfig kConfig>
 __device__ __forceinline__ void load_b_early(const GemmArguments& arguments, SharedStorage<kConfig>& shared,
