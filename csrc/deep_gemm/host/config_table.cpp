@@ -57,6 +57,7 @@ constexpr std::uint32_t kLoadedBytes = 64 << 10;
 constexpr std::uint32_t kLoadedBytesOfFew = 96 << 10;   // where up to 64 rows are all
 constexpr std::uint32_t kLoadedBytesOfTall = 32 << 10;  // beside more than 64 rows of A
 constexpr int kLoadedStepsOfThree = 6;                  // with k in three
+static_assert(kLoadedStepsOfThree <= kMostEarlySteps, "a block sets up no more barriers for what it loads early");
 
 constexpr const char* kKindNames[] = {"fp8",     "fp8_grouped",     "fp8_row_scales", "bf16_nt", "bf16_nt_grouped",
                                       "bf16_nn", "bf16_nn_grouped", "bf16_tn",        "bf16_tt"};
