@@ -146,7 +146,7 @@ def as_json(costs: Sequence[Cost], interpreters: Sequence[Interpreter]) -> dict[
     commit = ["git", "-C", str(ROOT), "describe", "--always", "--dirty"]
     described = subprocess.run(commit, capture_output=True, text=True, check=False)
     return {
-        "command": "nox -s build_cost",
+        "command": "nox -s bench -- build_cost",
         "commit": described.stdout.strip(),
         "compiler": compiler.stdout.partition("\n")[0],
         "cores": len(os.sched_getaffinity(0)),
