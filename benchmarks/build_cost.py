@@ -180,5 +180,5 @@ def write(result: dict[str, object], costs: Sequence[Cost]) -> None:
 
 if __name__ == "__main__":
     if shutil.which("ninja") is None:
-        sys.exit("error: ninja: expected on PATH, found none; try: uvx nox -s build_cost")
+        sys.exit("error: ninja: expected on PATH, found none; try: uvx nox -s bench -- build_cost")
     exit_with(main)
